@@ -1,0 +1,41 @@
+// The plan of src/: the layer lint, docs/explanation/rooms.md and test/rooms.test.ts all read this table.
+const core = ['base', 'model'];
+const stages = ['gate', 'identify', 'resolve', 'authorize', 'limit', 'record', 'forward'];
+
+export const rooms = {
+  base: { does: 'Result, clock, ids, secrets, YAML under caps, logger. Knows neither HTTP nor policy.', uses: [] },
+  model: { does: 'Plain types, the table of codes, the proofs.', uses: ['base'] },
+  config: { does: 'One schema reads, checks and documents the configuration.', uses: core },
+  gate: { does: 'Bytes → CleanRequest, the only reading of a request there is.', uses: core },
+  identify: { does: 'Credentials → Identity.', uses: core },
+  resolve: { does: 'Profile + CleanRequest → Target: route, action, spaces from every carrier.', uses: core },
+  authorize: { does: 'Identity + Target → Permit. engine.ts alone knows Rego.', uses: core },
+  limit: { does: 'Permit → Admission, from the buckets of the tier.', uses: core },
+  record: { does: 'Admission → Receipt, once the decision is on disk; outcomes; metrics. Decides nothing.', uses: core },
+  forward: { does: 'Receipt → upstream response; header hygiene.', uses: core },
+  store: { does: 'SQLite behind the ports that stages declare.', uses: core, fills: ['identify', 'resolve'] },
+  gateway: { does: 'Listener, the path (handle.ts), outcome → HTTP (respond.ts).', uses: [...core, ...stages] },
+  manage: { does: 'What operators do: make, list, rotate and revoke keys; read and verify the audit log.', uses: [...core, 'identify', 'record'] },
+  reload: { does: 'Builds the next generation aside, checks it, swaps one reference.', uses: [...core, ...stages, 'config', 'gateway'] },
+  admin: { does: 'The admin API, on its own listener, through the same stages.', uses: [...core, ...stages, 'gateway', 'manage', 'reload'] },
+  probes: { does: 'Health, readiness, metrics: its own listener, no credential.', uses: [...core, 'record'] },
+  control: { does: 'The local socket that the command line talks to.', uses: [...core, 'manage', 'reload'] },
+  app: { does: 'The only place that constructs; start and stop order.', uses: '*' },
+  demo: { does: 'A small real memory server, and memgate in front of it.', uses: [...core, 'app', 'config', 'manage'] },
+  cli: { does: 'One file per command.', uses: [...core, 'config', 'control', 'demo', 'manage', 'app'] },
+};
+
+/** Third-party package → the only files that may import it. */
+export const doors = {
+  '@open-policy-agent/opa-wasm': '^src/authorize/engine[.]ts$',
+  'modern-tar': '^src/authorize/bundle[.]ts$',
+  argon2: '^src/identify/key-hash[.]ts$',
+  'better-sqlite3': '^src/(store|demo)/',
+  'lru-cache': '^src/(identify|limit|record)/',
+  'prom-client': '^src/record/metrics[.]ts$',
+  undici: '^src/forward/upstream[.]ts$',
+  yaml: '^src/(base/document|base/document-worker|cli/print|manage/manifest-text|demo/config-text)[.]ts$',
+  pino: '^src/base/log[.]ts$',
+  commander: '^src/cli/',
+  'cli-table3': '^src/cli/',
+};

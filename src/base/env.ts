@@ -1,0 +1,2 @@
+/** The only reader of the process environment. */
+export const environment = (name: string): string | undefined => process.env[name];

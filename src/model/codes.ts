@@ -1,0 +1,94 @@
+/** We work, and the answer is no. `status` is read by respond.ts alone; `say` is for the caller and never holds request bytes. */
+export const refusals = {
+  'gate.malformed': { status: 400, say: 'The request is not well-formed HTTP/1.1.' },
+  'gate.target': { status: 400, say: 'The request target is not in the accepted form.' },
+  'gate.header': { status: 400, say: 'A request header is not in the accepted form.' },
+  'gate.framing': { status: 400, say: 'The framing of the request body is not accepted.' },
+  'gate.host': { status: 400, say: 'The Host header is not in the accepted form.' },
+  'gate.host-unknown': { status: 421, say: 'This host is not served here.' },
+  'gate.version': { status: 505, say: 'Use HTTP/1.1.' },
+  'gate.method': { status: 405, say: 'This method is not accepted.' },
+  'gate.expectation': { status: 417, say: 'Only the expectation 100-continue is accepted.' },
+  'gate.upgrade': { status: 400, say: 'Protocol upgrades are not accepted here.' },
+  'gate.headers-too-large': { status: 431, say: 'The request head is too large.' },
+  'gate.timeout': { status: 408, say: 'The request did not arrive in time.' },
+  'gate.body-too-large': { status: 413, say: 'The request body is too large.' },
+  'gate.overloaded': { status: 503, say: 'Too many requests are in progress. Try again later.' },
+  'identify.many-credentials': { status: 400, say: 'Send exactly one credential.' },
+  'identify.unauthenticated': { status: 401, say: 'A valid credential is required.' },
+  'identify.too-many-failures': { status: 429, say: 'Too many failed attempts from this address.' },
+  'identify.busy': { status: 503, say: 'Too many credentials are being verified. Try again later.' },
+  'resolve.unknown-route': { status: 404, say: 'There is no such route.' },
+  'resolve.method': { status: 405, say: 'This route does not accept this method.' },
+  'resolve.upgrade': { status: 400, say: 'This route does not accept protocol upgrades.' },
+  'resolve.content-type': { status: 415, say: 'This route accepts application/json in UTF-8 without content encoding.' },
+  'resolve.body': { status: 400, say: 'The request body is not one strict JSON document.' },
+  'resolve.parameter': { status: 400, say: 'A path parameter is not in the accepted form.' },
+  'resolve.query': { status: 400, say: 'The query holds a parameter that is not accepted.' },
+  'space.malformed': { status: 400, say: 'A space is not in the accepted form.' },
+  'space.conflict': { status: 400, say: 'The request names its space in ways that disagree.' },
+  'space.absent': { status: 400, say: 'This request must name its space.' },
+  'space.unknown': { status: 403, say: 'This space is not known.' },
+  'authorize.denied': { status: 403, say: 'The policy does not allow this request.' },
+  'policy.undefined': { status: 403, say: 'The policy gives no answer for this request.' },
+  'authorize.too-large': { status: 431, say: 'The request holds more than the policy may be asked about.' },
+  'limit.exceeded': { status: 429, say: 'The rate limit is exceeded.' },
+  'limit.cost': { status: 429, say: 'This request costs more than the limit can ever hold.' },
+  'admin.not-found': { status: 404, say: 'There is no such route.' },
+  'admin.conflict': { status: 409, say: 'The action does not fit the present state.' },
+  'admin.invalid': { status: 400, say: 'The request is not in the wanted form.' },
+} as const satisfies Record<string, { status: number; say: string }>;
+
+/** Something is broken. `owner` says whose alarm rings: operator, policy, upstream or maintainer. */
+export const faults = {
+  'policy.failed': { status: 503, owner: 'policy', say: 'The policy could not be evaluated. Try again later.' },
+  'record.unavailable': { status: 503, owner: 'operator', say: 'The decision could not be recorded. Try again later.' },
+  'store.unavailable': { status: 503, owner: 'operator', say: 'The key store is not available. Try again later.' },
+  'upstream.unreachable': { status: 502, owner: 'upstream', say: 'The memory server could not be reached.' },
+  'upstream.invalid': { status: 502, owner: 'upstream', say: 'The memory server gave an invalid answer.' },
+  'upstream.aborted': { status: 502, owner: 'upstream', say: 'The memory server broke off its answer.' },
+  'upstream.credential': { status: 502, owner: 'operator', say: 'The memory server refused the credential of the gateway.' },
+  'upstream.timeout': { status: 504, owner: 'upstream', say: 'The memory server did not answer in time.' },
+  'upstream.busy': { status: 503, owner: 'upstream', say: 'Too many requests wait for the memory server. Try again later.' },
+  'self.draining': { status: 503, owner: 'operator', say: 'The gateway is stopping. Try again later.' },
+  'self.bug': { status: 500, owner: 'maintainer', say: 'An unexpected error.' },
+} as const satisfies Record<string, { status: number; owner: 'operator' | 'policy' | 'upstream' | 'maintainer'; say: string }>;
+
+export type RefusalCode = keyof typeof refusals;
+export type FaultCode = keyof typeof faults;
+export type Code = RefusalCode | FaultCode;
+
+/** Facts beside a refusal that its answer or its record need. */
+export interface RefusalFacts {
+  /** For audit and log, never for the caller; no secret, no raw request bytes. */
+  readonly detail: string;
+  /** Permissions that would have been needed, by name. */
+  readonly missing?: readonly string[];
+  /** Codes of the policy's reasons. */
+  readonly reasons?: readonly string[];
+  /** Whole seconds until a retry can succeed. */
+  readonly retryAfterS?: number;
+  /** Methods for `Allow` on a 405. */
+  readonly allow?: readonly string[];
+}
+
+export interface Refusal extends RefusalFacts {
+  readonly code: RefusalCode;
+}
+
+export const refuse = (code: RefusalCode, detail: string, facts: Omit<RefusalFacts, 'detail'> = {}): Refusal => ({
+  code,
+  detail,
+  ...facts,
+});
+
+/** Something that we need is broken. Thrown, answered 5xx by its code, and never forwarded. */
+export class Fault extends Error {
+  readonly code: FaultCode;
+
+  constructor(code: FaultCode, detail: string, options?: { cause?: unknown }) {
+    super(detail, options);
+    this.name = 'Fault';
+    this.code = code;
+  }
+}

@@ -1,0 +1,35 @@
+import type { Code } from './codes.js';
+
+/**
+ * What the stages count. The record room turns it into Prometheus series; label values come from our own tables only
+ * (codes, route ids, tier names, methods of the profile), never from request bytes.
+ */
+export interface Meter {
+  request(facts: { method: string; route: string; status: number; durationS: number; code: Code | null }): void;
+  authAttempt(result: 'success' | 'failure', reason: AuthReason): void;
+  /** `hit`: from the cache; `verified` and `rejected`: after an Argon2id computation. */
+  keyValidation(result: 'hit' | 'verified' | 'rejected'): void;
+  deprecatedKeyUse(): void;
+  limitHit(limit: string, tier: string): void;
+  credentialOperation(operation: 'create' | 'rotate' | 'revoke', result: 'success' | 'failure'): void;
+  auditEvent(family: string): void;
+  auditLost(count: number): void;
+  auditBatch(records: number, seconds: number): void;
+  policyEvaluation(seconds: number): void;
+  policyError(kind: string): void;
+  policyInstanceReplaced(): void;
+  upstreamError(code: Code): void;
+  upstreamPoolReplaced(): void;
+  connectionRefused(reason: 'address' | 'total'): void;
+  reload(result: 'success' | 'failure'): void;
+  /** Read at scrape time. */
+  gauge(name: GaugeName, read: () => number): void;
+}
+
+export type AuthReason =
+  | 'none' | 'absent' | 'many' | 'malformed' | 'unknown' | 'wrong' | 'expired' | 'not_yet' | 'revoked' | 'throttled' | 'busy';
+
+export type GaugeName =
+  | 'requests_in_progress' | 'hash_queue_length' | 'limit_buckets' | 'audit_queue_length' | 'audit_bytes' | 'audit_last_sequence'
+  | 'upstream_connections' | 'upstream_pending' | 'keys_loaded' | 'policy_memory_bytes' | 'generation_loaded_timestamp_seconds'
+  | 'config_last_reload_successful' | 'open_connections';

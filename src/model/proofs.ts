@@ -1,0 +1,107 @@
+import type { AllowDecision, LimitState } from './decision.js';
+import type { CleanRequest } from './request.js';
+import type { LiveCheck, Subject } from './subject.js';
+import type { TargetFacts } from './target.js';
+
+// Each class is the proof that one stage said yes. A private constructor and one narrow factory: a skipped step does not compile.
+
+/** Proof that the caller is who the subject says. Made by identify. */
+export class Identity {
+  protected readonly proof = 'identity';
+  readonly subject: Subject;
+  readonly live: LiveCheck;
+
+  private constructor(subject: Subject, live: LiveCheck) {
+    this.subject = subject;
+    this.live = live;
+  }
+
+  static verified(subject: Subject, live: LiveCheck): Identity {
+    return new Identity(subject, live);
+  }
+}
+
+/** Proof that route and spaces were read from every carrier. Made by resolve. */
+export class Target {
+  protected readonly proof = 'target';
+  readonly request: CleanRequest;
+  readonly facts: TargetFacts;
+
+  private constructor(request: CleanRequest, facts: TargetFacts) {
+    this.request = request;
+    this.facts = facts;
+  }
+
+  static resolved(request: CleanRequest, facts: TargetFacts): Target {
+    return new Target(request, facts);
+  }
+}
+
+/** Proof that policy said yes. A deny cannot become one: the parameter type forbids it. Made by authorize. */
+export class Permit {
+  protected readonly proof = 'permit';
+  readonly identity: Identity;
+  readonly target: Target;
+  readonly decision: AllowDecision;
+  /** The exact JSON text that the engine evaluated. */
+  readonly input: string;
+
+  private constructor(identity: Identity, target: Target, decision: AllowDecision, input: string) {
+    this.identity = identity;
+    this.target = target;
+    this.decision = decision;
+    this.input = input;
+  }
+
+  static grant(identity: Identity, target: Target, decision: AllowDecision, input: string): Permit {
+    return new Permit(identity, target, decision, input);
+  }
+}
+
+/** Proof that every limit of the decision had room, and that its cost was taken. Made by limit. */
+export class Admission {
+  protected readonly proof = 'admission';
+  readonly permit: Permit;
+  /** The tightest limit after the cost was taken; null for an unlimited tier. */
+  readonly limit: LimitState | null;
+
+  private constructor(permit: Permit, limit: LimitState | null) {
+    this.permit = permit;
+    this.limit = limit;
+  }
+
+  static admit(permit: Permit, limit: LimitState | null): Admission {
+    return new Admission(permit, limit);
+  }
+}
+
+/** Proof that the decision is on disk. The only thing that opens forward in enforce mode. Made by record. */
+export class Receipt {
+  protected readonly proof = 'receipt';
+  readonly admission: Admission;
+
+  private constructor(admission: Admission) {
+    this.admission = admission;
+  }
+
+  static recorded(admission: Admission): Receipt {
+    return new Receipt(admission);
+  }
+}
+
+/** Proof that an observed request was recorded: it goes upstream with its own credential and carriers, whatever was decided. Made by record. */
+export class Observed {
+  protected readonly proof = 'observed';
+  readonly request: CleanRequest;
+  /** What resolve found, when it came so far. */
+  readonly target: Target | null;
+
+  private constructor(request: CleanRequest, target: Target | null) {
+    this.request = request;
+    this.target = target;
+  }
+
+  static recorded(request: CleanRequest, target: Target | null): Observed {
+    return new Observed(request, target);
+  }
+}

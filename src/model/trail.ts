@@ -1,0 +1,38 @@
+import type { Code } from './codes.js';
+import type { Decision, LimitState } from './decision.js';
+import type { CleanRequest, RawRequest } from './request.js';
+import type { Subject } from './subject.js';
+import type { Target } from './proofs.js';
+
+/** `open` is `auth_mode: none`: everything passes, and everything is recorded. */
+export type Enforcement = 'enforce' | 'observe' | 'open';
+
+/** What is known of one request so far: each stage's finding is noted as it is made, so that any ending can be recorded and answered. */
+export interface Trail {
+  readonly raw: RawRequest;
+  readonly generation: string;
+  readonly enforcement: Enforcement;
+  request: CleanRequest | null;
+  subject: Subject | null;
+  target: Target | null;
+  decision: Decision | null;
+  /** The exact JSON text that the engine evaluated. */
+  input: string | null;
+  limit: LimitState | null;
+}
+
+/** How a request ended, for the outcome record and the metrics. */
+export interface Outcome {
+  /** Status that the client got; 0 when it left before a head was sent. */
+  readonly status: number;
+  /** `completed`, or who broke it off. */
+  readonly endedBy: 'completed' | 'client' | 'upstream' | 'gateway';
+  /** Set when nothing was sent upstream: the reason's code. */
+  readonly notForwarded: Code | null;
+  /** Code of the refusal or fault that was answered; null for an upstream's own answer. */
+  readonly code: Code | null;
+  readonly requestBytes: number;
+  readonly responseBytes: number;
+  /** Milliseconds until the head of the upstream's answer; null when there was none. */
+  readonly upstreamMs: number | null;
+}
