@@ -19,6 +19,14 @@ export interface AuditEvent {
   readonly fields: Readonly<Record<string, JsonValue>>;
   /** JSON texts that are inserted verbatim as further fields: already serialised once for the policy. */
   readonly verbatim?: Readonly<Record<string, string>>;
+  /** JSON members that the record room has rendered, escaped and capped itself: its decisions and outcomes. */
+  readonly text?: string;
+  /** Id of a request that goes upstream after this record; the log owes an outcome until a record `closes` it. */
+  readonly opens?: string;
+  /** Id of a request whose way ends with this record. */
+  readonly closes?: string;
+  /** True for refusals: they are counted rather than written where only the reserve for authorized requests is left. */
+  readonly yieldsReserve?: true;
 }
 
 /** Who does something that only operators may do. `local` came through the control socket. */

@@ -9,8 +9,14 @@ export interface RequestBody {
   readonly length: number | null;
   /** The whole body, or 413 as soon as it is known to be over `maxBytes`, or 408 when it comes too slowly. */
   collect(maxBytes: number): Promise<Result<Buffer, Refusal>>;
-  /** The bytes as they come, with backpressure. */
+  /** The bytes as they come, with backpressure; what `collect` has read stands before them. */
   stream(): Readable;
+  /** True when the last byte has arrived. */
+  readonly isComplete: boolean;
+  /** Bytes that have arrived. */
+  readonly received: number;
+  /** Reads the rest away for a moment, so that closing the connection does not reset an answer under way; then resolves. */
+  discard(): Promise<void>;
 }
 
 /** What the listener hands over: nothing merged, nothing decoded. */

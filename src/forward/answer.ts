@@ -1,0 +1,60 @@
+import { Fault } from '../model/codes.js';
+
+const headerLinesMax = 200;
+/** Never passed back: they belong to one connection. @see RFC 9110 §7.6.1 */
+const hopByHop: ReadonlySet<string> = new Set([
+  'connection', 'keep-alive', 'proxy-connection', 'proxy-authenticate', 'proxy-authorization', 'te', 'trailer',
+  'transfer-encoding', 'upgrade', 'http2-settings',
+]);
+
+export interface AnswerRules {
+  /** Lower-case names that never pass back: credentials, and names that we set ourselves. */
+  readonly drop: ReadonlySet<string>;
+  /** Authority of the upstream, which a Location must not show. */
+  readonly upstreamAuthority: string;
+  /** True when our credential was sent: a 401 is then the operator's concern, not the client's. */
+  readonly injectsCredential: boolean;
+}
+
+/**
+ * Checks the head of an answer and picks the headers that may pass.
+ *
+ * @param raw names and values alternating
+ * @throws Fault `upstream.invalid` for a head that must not be passed on, `upstream.credential` for a refused credential of ours
+ */
+export function passableHeaders(status: number, raw: readonly string[], rules: AnswerRules): string[] {
+  if (status < 200 || status > 599) throw new Fault('upstream.invalid', `status ${String(status)}`);
+  if (status === 401 && rules.injectsCredential) throw new Fault('upstream.credential', 'the memory server answered 401');
+  if (raw.length > headerLinesMax * 2) throw new Fault('upstream.invalid', `over ${String(headerLinesMax)} header lines`);
+  const nominated = nominations(raw);
+  const list: string[] = [];
+  for (let i = 0; i + 1 < raw.length; i += 2) {
+    const name = raw[i] ?? '';
+    const value = raw[i + 1] ?? '';
+    const key = name.toLowerCase();
+    if (key === 'transfer-encoding' && value.toLowerCase() !== 'chunked') throw new Fault('upstream.invalid', 'a transfer-encoding other than chunked');
+    if (hopByHop.has(key) || rules.drop.has(key) || nominated?.has(key) === true) continue;
+    list.push(name, key === 'location' ? ownLocation(value, rules.upstreamAuthority) : value);
+  }
+  return list;
+}
+
+function nominations(raw: readonly string[]): ReadonlySet<string> | null {
+  let names: Set<string> | null = null;
+  for (let i = 0; i + 1 < raw.length; i += 2) {
+    if (raw[i]?.toLowerCase() !== 'connection') continue;
+    for (const option of (raw[i + 1] ?? '').split(',')) {
+      names ??= new Set();
+      names.add(option.trim().toLowerCase());
+    }
+  }
+  return names;
+}
+
+/** An absolute Location at the upstream's own authority becomes a path, which the client resolves against us. */
+function ownLocation(value: string, authority: string): string {
+  const absolute = /^(?:https?:)?\/\/([^/?#]*)(.*)$/is.exec(value);
+  if (absolute?.[1]?.toLowerCase() !== authority) return value;
+  const rest = absolute[2] ?? '';
+  return rest.startsWith('/') ? rest : `/${rest}`;
+}

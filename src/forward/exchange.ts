@@ -1,0 +1,150 @@
+import { Fault, type Code } from '../model/codes.js';
+import type { CleanRequest } from '../model/request.js';
+import type { LiveCheck } from '../model/subject.js';
+import type { Outcome } from '../model/trail.js';
+import { passableHeaders, type AnswerRules } from './answer.js';
+import type { ForwardContext, Forwarded, ForwardReply } from './forward.js';
+import type { UpstreamCall, UpstreamRequest, UpstreamSink } from './upstream.js';
+
+export interface ExchangeFacts {
+  readonly context: ForwardContext;
+  readonly reply: ForwardReply;
+  readonly request: CleanRequest;
+  readonly live: LiveCheck;
+  readonly send: UpstreamRequest;
+  /** Null for a stream. */
+  readonly deadlineMs: number | null;
+  readonly answer: AnswerRules;
+}
+
+const bodilessStatus: ReadonlySet<number> = new Set([204, 205, 304]);
+
+/** One request under way: who is told what when either side ends first. */
+export class Exchange implements UpstreamSink {
+  readonly #facts: ExchangeFacts;
+  #call: UpstreamCall | null = null;
+  #settle: ((forwarded: Forwarded) => void) | null = null;
+  #reject: ((fault: Fault) => void) | null = null;
+  #deadline: NodeJS.Timeout | undefined;
+  #status = 0;
+  #sentBytes = 0;
+  #upstreamMs: number | null = null;
+  #startedMs = 0;
+  #isEnding = false;
+
+  constructor(facts: ExchangeFacts) {
+    this.#facts = facts;
+  }
+
+  run(): Promise<Forwarded> {
+    const { context, reply, send, deadlineMs } = this.#facts;
+    return new Promise<Forwarded>((resolve, reject) => {
+      this.#settle = resolve;
+      this.#reject = reject;
+      this.#startedMs = context.clock.monotonicMs();
+      reply.response.on('close', this.#onReplyClosed).on('drain', this.#onDrain);
+      if (reply.response.destroyed) {
+        this.#onReplyClosed();
+        return;
+      }
+      if (deadlineMs !== null) this.#deadline = setTimeout(this.#onDeadline, deadlineMs);
+      try {
+        this.#call = context.upstream.send(send, this);
+      } catch (thrown) {
+        this.failed(thrown instanceof Fault ? thrown : new Fault('self.bug', 'the upstream client refused a request', { cause: thrown }));
+      }
+    });
+  }
+
+  begin(): boolean {
+    if (this.#settle === null) return false;
+    const gone = this.#facts.live();
+    if (gone === null) return true;
+    this.#finish({ ok: false, why: gone });
+    return false;
+  }
+
+  head(status: number, headers: readonly string[]): void {
+    const { answer, reply, context, request } = this.#facts;
+    const list = passableHeaders(status, headers, answer);
+    this.#upstreamMs = context.clock.monotonicMs() - this.#startedMs;
+    this.#status = status;
+    for (const part of reply.ownHeaders) list.push(part);
+    if (!request.body.isComplete) list.push('Connection', 'close'); // the rest of the body is not wanted any more
+    reply.response.writeHead(status, list);
+    if (this.#facts.deadlineMs === null) reply.response.flushHeaders(); // a stream may say nothing for a long time
+  }
+
+  data(chunk: Buffer): boolean {
+    if (this.#settle === null || this.#facts.request.method === 'HEAD' || bodilessStatus.has(this.#status)) return true;
+    this.#sentBytes += chunk.length;
+    return this.#facts.reply.response.write(chunk);
+  }
+
+  end(): void {
+    const { request, reply } = this.#facts;
+    this.#isEnding = true;
+    if (request.body.isComplete) {
+      reply.response.end();
+      this.#finish({ ok: true, value: this.#outcome('completed', null) });
+      return;
+    }
+    // An early answer to a long upload: let the client read it before the connection closes.
+    void request.body.discard().then(() => {
+      reply.response.end();
+      this.#finish({ ok: true, value: this.#outcome('completed', null) });
+    });
+  }
+
+  failed(fault: Fault): void {
+    const { response } = this.#facts.reply;
+    if (!response.headersSent) {
+      this.#finish(fault);
+      return;
+    }
+    // The head is out: a clean end would pass a broken answer for a whole one.
+    this.#finish({ ok: true, value: this.#outcome(fault.code === 'self.bug' ? 'gateway' : 'upstream', fault.code === 'upstream.unreachable' ? 'upstream.aborted' : fault.code) });
+    response.destroy();
+  }
+
+  readonly #onDeadline = (): void => {
+    this.#call?.abort();
+    this.failed(new Fault('upstream.timeout', 'upstream.deadline_ms is over'));
+  };
+
+  readonly #onDrain = (): void => {
+    this.#call?.resume();
+  };
+
+  readonly #onReplyClosed = (): void => {
+    if (this.#settle === null || this.#isEnding) return;
+    this.#call?.abort();
+    this.#finish({ ok: true, value: this.#outcome('client', null) });
+  };
+
+  #finish(ending: Forwarded | Fault): void {
+    const settle = this.#settle;
+    const reject = this.#reject;
+    if (settle === null || reject === null) return;
+    this.#settle = null;
+    this.#reject = null;
+    clearTimeout(this.#deadline);
+    this.#facts.reply.response.off('close', this.#onReplyClosed).off('drain', this.#onDrain);
+    if (ending instanceof Fault) reject(ending);
+    else settle(ending);
+  }
+
+  #outcome(endedBy: Outcome['endedBy'], code: Code | null): Outcome {
+    const { send, request } = this.#facts;
+    return {
+      status: this.#status,
+      endedBy,
+      notForwarded: null,
+      code,
+      requestBytes: Buffer.isBuffer(send.body) ? send.body.length : request.body.received,
+      responseBytes: this.#sentBytes,
+      upstreamMs: this.#upstreamMs,
+    };
+  }
+}
+

@@ -1,0 +1,73 @@
+import type { CleanRequest } from '../model/request.js';
+import type { Observed, Receipt } from '../model/proofs.js';
+import type { Secret } from '../base/secret.js';
+
+/** Names of the headers that tell the memory server who calls; null switches one off. */
+export interface IdentityHeaders {
+  readonly requestId: string | null;
+  readonly subject: string | null;
+  readonly keyId: string | null;
+  readonly spaces: string | null;
+}
+
+/** What the memory server wants to see from us. */
+export interface UpstreamCredential {
+  readonly header: string;
+  /** Word before the secret; empty for none. */
+  readonly scheme: string;
+  readonly secret: Secret;
+}
+
+export interface RequestHeaderRules {
+  readonly identity: IdentityHeaders;
+  readonly credential: UpstreamCredential | null;
+  /** Lower-case names that never pass: credentials, trust headers, our own names. */
+  readonly drop: ReadonlySet<string>;
+}
+
+/** The header list of an admitted request, built from scratch: what may pass, then exactly one of each of ours. */
+export function admittedHeaders(receipt: Receipt, rules: RequestHeaderRules): string[] {
+  const { identity, target } = receipt.admission.permit;
+  const { request, facts } = target;
+  const list: string[] = [];
+  for (const { name, key, value } of request.headers) {
+    if (!rules.drop.has(key) && !facts.dropHeaders.has(key)) list.push(name, value);
+  }
+  for (const [name, value] of facts.setHeaders) list.push(name, value);
+  const { requestId, subject, keyId, spaces } = rules.identity;
+  if (requestId !== null) list.push(requestId, request.id);
+  if (subject !== null) list.push(subject, plain(identity.subject.id));
+  if (keyId !== null && identity.subject.kind === 'api_key') list.push(keyId, plain(identity.subject.id));
+  if (spaces !== null) list.push(spaces, facts.spaces.all ? '*' : facts.spaces.ids.map(plain).join(','));
+  if (rules.credential !== null) {
+    const { header, scheme, secret } = rules.credential;
+    list.push(header, scheme === '' ? secret.reveal() : `${scheme} ${secret.reveal()}`);
+  }
+  pushForwarded(list, request);
+  pushLength(list, request, facts.body);
+  return list;
+}
+
+/** An observed request keeps its own credential and carriers; only what belongs to the connection is gone. */
+export function observedHeaders(observed: Observed, rules: RequestHeaderRules): string[] {
+  const { request } = observed;
+  const list: string[] = [];
+  const ours = rules.identity.requestId?.toLowerCase();
+  for (const { name, key, value } of request.headers) if (key !== ours) list.push(name, value);
+  if (rules.identity.requestId !== null) list.push(rules.identity.requestId, request.id);
+  pushLength(list, request, observed.target?.facts.body ?? null);
+  return list;
+}
+
+function pushForwarded(list: string[], request: CleanRequest): void {
+  list.push('X-Forwarded-For', request.clientAddress, 'X-Forwarded-Host', request.host, 'X-Forwarded-Proto', 'http');
+}
+
+/** A body that was read whole goes on with its length, whatever its framing was; a stream with a known length keeps it. */
+function pushLength(list: string[], request: CleanRequest, body: Buffer | null): void {
+  if (body !== null) list.push('Content-Length', String(body.length));
+  else if (request.body.framing === 'length' && request.body.length !== null) list.push('Content-Length', String(request.body.length));
+}
+
+/** Identity values are opaque: whatever is not plain is percent-encoded, so that no value can become a second header. */
+const plain = (value: string): string => value.replaceAll(/[^A-Za-z0-9._:@/+-]/g, (character) => encodeURIComponent(character));

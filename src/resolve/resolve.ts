@@ -1,0 +1,147 @@
+import { no, ok, type Result } from '../base/result.js';
+import { refuse, type Refusal } from '../model/codes.js';
+import { Target } from '../model/proofs.js';
+import type { CleanRequest } from '../model/request.js';
+import type { RouteFacts, TargetFacts } from '../model/target.js';
+import type { CompiledRoute, Profile } from './profile.js';
+import { decideSpaces, rewriteCarriers, statedInBody, statedInHead, type Stated } from './space.js';
+import { readStrictObject, type TopField } from './strict-json.js';
+
+export { compileProfile, loadProfile, type Profile } from './profile.js';
+export { profileSchema, type ProfileData } from './profile-schema.js';
+
+export interface ResolveContext {
+  readonly profile: Profile;
+  /** Whether policy data, a live key or an earlier creation names this space. */
+  readonly isKnownSpace: (name: string) => boolean;
+  /** Largest body that is read for a decision, in bytes. */
+  readonly inspectMaxBytes: number;
+}
+
+/** What the head alone says. `preview` is null where the body must be read to know more. */
+export interface Head {
+  readonly preview: Pick<TargetFacts, 'route' | 'params' | 'spaces'> | null;
+  /** Reads the body where the decision needs it. */
+  complete(): Result<Target, Refusal> | Promise<Result<Target, Refusal>>;
+}
+
+export type Resolve = (request: CleanRequest) => Result<Head, Refusal>;
+
+/** Finds the route and the spaces of a request, from every carrier, as the profile of the memory server says. */
+export function createResolve(context: ResolveContext): Resolve {
+  const { profile } = context;
+  return (request) => {
+    const found = profile.table.find(request.method === 'HEAD' ? 'GET' : request.method, request.path);
+    if (found === null) return no(refuse('resolve.unknown-route', 'not a route of the profile'));
+    if (!('value' in found)) return no(refuse('resolve.method', 'a method that the route does not have', { allow: withHead(found) }));
+    const wrong = headProblem(context, found.value, request);
+    if (wrong !== null) return no(wrong);
+    const stated = statedInHead(profile, found.value, request, found.params);
+    if (!stated.ok) return stated;
+    return ok(new OpenHead(context, { request, route: found.value, params: found.params, stated: stated.value }));
+  };
+}
+
+const withHead = (methods: readonly string[]): readonly string[] => (methods.includes('GET') ? [...methods, 'HEAD'] : methods);
+
+const readsBody = (route: CompiledRoute, { body }: CleanRequest): boolean =>
+  route.data.body === 'json' && body.framing !== 'none' && body.length !== 0;
+
+/** What can be refused before a byte of the body is read. */
+function headProblem({ profile, inspectMaxBytes }: ResolveContext, route: CompiledRoute, request: CleanRequest): Refusal | null {
+  for (const { name } of request.query) {
+    if (profile.refusedQuery.has(name.toLowerCase())) return refuse('resolve.query', `query ${name.toLowerCase()}`);
+  }
+  if (!readsBody(route, request)) return null;
+  const type = request.header('content-type');
+  if (type === undefined || !jsonType.test(type)) return refuse('resolve.content-type', 'not application/json in UTF-8');
+  const encoding = request.header('content-encoding');
+  if (encoding !== undefined && encoding.toLowerCase() !== 'identity') return refuse('resolve.content-type', 'a content encoding');
+  if ((request.body.length ?? 0) > inspectMaxBytes) return refuse('gate.body-too-large', `over ${String(inspectMaxBytes)} bytes`);
+  return null;
+}
+
+const jsonType = /^application\/json[ \t]*(?:;[ \t]*charset=(?:utf-8|"utf-8")[ \t]*)?$/i;
+
+interface Facts {
+  readonly request: CleanRequest;
+  readonly route: CompiledRoute;
+  readonly params: Readonly<Record<string, string>>;
+  readonly stated: Stated;
+}
+
+class OpenHead implements Head {
+  readonly #context: ResolveContext;
+  readonly #facts: Facts;
+
+  constructor(context: ResolveContext, facts: Facts) {
+    this.#context = context;
+    this.#facts = facts;
+  }
+
+  get preview(): Head['preview'] {
+    const { route, params, stated, request } = this.#facts;
+    // Without a stated space the body may still name one.
+    if (stated.value === null && readsBody(route, request)) return null;
+    const spaces = decideSpaces(this.#context.profile, route, stated, this.#context.isKnownSpace);
+    return spaces.ok ? { route: routeFacts(route), params, spaces: spaces.value } : null;
+  }
+
+  complete(): Result<Target, Refusal> | Promise<Result<Target, Refusal>> {
+    const { route, request, stated } = this.#facts;
+    return readsBody(route, request) ? this.#withBody() : this.#finish(stated, null, new Map());
+  }
+
+  async #withBody(): Promise<Result<Target, Refusal>> {
+    const { route, request, stated } = this.#facts;
+    const body = await request.body.collect(this.#context.inspectMaxBytes);
+    if (!body.ok) return body;
+    if (body.value.length === 0) return this.#finish(stated, body.value, new Map());
+    const fields = readStrictObject(body.value);
+    if (!fields.ok) return no(refuse('resolve.body', fields.why));
+    const all = statedInBody(this.#context.profile, route, fields.value, stated);
+    return all.ok ? this.#finish(all.value, body.value, fields.value) : all;
+  }
+
+  #finish(stated: Stated, body: Buffer | null, fields: ReadonlyMap<string, TopField>): Result<Target, Refusal> {
+    const { route, request, params } = this.#facts;
+    const { profile, isKnownSpace } = this.#context;
+    const spaces = decideSpaces(profile, route, stated, isKnownSpace);
+    if (!spaces.ok) return spaces;
+    const { query, headers } = rewriteCarriers(profile, route, request.query, spaces.value);
+    return ok(
+      Target.resolved(request, {
+        route: ruledRoute(route, fields),
+        params,
+        spaces: spaces.value,
+        forwardTarget: query.length === 0 ? request.path : `${request.path}?${query.join('&')}`,
+        dropHeaders: profile.dropHeaders,
+        setHeaders: headers,
+        body,
+      }),
+    );
+  }
+}
+
+const routeFacts = ({ data }: CompiledRoute): RouteFacts => ({
+  id: data.id,
+  action: data.action,
+  permission: data.permission,
+  class: data.class,
+  stream: data.stream ?? null,
+});
+
+/** A word in a body field can make a request something else: a query language that also writes. */
+function ruledRoute(route: CompiledRoute, fields: ReadonlyMap<string, TopField>): RouteFacts {
+  const facts = routeFacts(route);
+  for (const rule of route.data.body_rules) {
+    const field = fields.get(rule.field);
+    if (field === undefined) continue;
+    const words = new Set(field.kind === 'string' ? field.text.toUpperCase().match(/[A-Z]+/g) : []);
+    // A field that is not a string cannot be judged: it counts as a match, so that the stronger right is needed.
+    if (field.kind !== 'string' || rule.matches_word.some((word) => words.has(word.toUpperCase()))) {
+      return { ...facts, action: rule.action, permission: rule.permission };
+    }
+  }
+  return facts;
+}

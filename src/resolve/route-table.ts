@@ -1,0 +1,103 @@
+interface Node<T> {
+  readonly fixed: Map<string, Node<T>>;
+  parameter: Node<T> | null;
+  rest: Leaf<T> | null;
+  leaf: Leaf<T> | null;
+}
+
+interface Leaf<T> {
+  readonly names: readonly string[];
+  readonly byMethod: Map<string, T>;
+}
+
+export interface RouteMatch<T> {
+  readonly value: T;
+  /** Raw segments by name. */
+  readonly params: Readonly<Record<string, string>>;
+}
+
+/** Bytes of one path parameter. */
+const parameterMax = 1_024;
+const segmentForm = /^(?:[A-Za-z0-9\-._~!$&'()*+,=:@]+|\{\*?[a-z][a-z0-9_]*\})$/;
+
+/** What is wrong with a path template, or null. */
+export function templateProblem(template: string): string | null {
+  const segments = template.slice(1).split('/');
+  const names = segments.filter((segment) => segment.startsWith('{'));
+  if (new Set(names).size !== names.length) return 'a parameter name occurs twice';
+  for (const [index, segment] of segments.entries()) {
+    const trailing = segment === '' && index === segments.length - 1;
+    if (!trailing && !segmentForm.test(segment)) return `"${segment}" is not a path segment, {name} or {*name}`;
+    if (segment.startsWith('{*') && index !== segments.length - 1) return '{*name} may stand at the end only';
+  }
+  return null;
+}
+
+/** Exact segment templates, never patterns: a fixed segment wins over a parameter, a parameter over the rest. */
+export class RouteTable<T> {
+  readonly #root: Node<T> = newNode();
+
+  add(method: string, template: string, value: T): void {
+    let node = this.#root;
+    const names: string[] = [];
+    for (const segment of template.slice(1).split('/')) {
+      if (segment.startsWith('{*')) {
+        node.rest ??= { names: [...names, segment.slice(2, -1)], byMethod: new Map() };
+        node.rest.byMethod.set(method, value);
+        return;
+      }
+      if (segment.startsWith('{')) {
+        names.push(segment.slice(1, -1));
+        node = node.parameter ??= newNode();
+      } else {
+        node = childOf(node, segment);
+      }
+    }
+    node.leaf ??= { names, byMethod: new Map() };
+    node.leaf.byMethod.set(method, value);
+  }
+
+  /** @returns the match; the methods that the path has when this one is not among them; or null for an unknown path */
+  find(method: string, path: string): RouteMatch<T> | readonly string[] | null {
+    const segments = path.slice(1).split('/');
+    const values: string[] = [];
+    const leaf = walk(this.#root, segments, 0, values);
+    if (leaf === null) return null;
+    const value = leaf.byMethod.get(method);
+    if (value === undefined) return [...leaf.byMethod.keys()];
+    const params: Record<string, string> = {};
+    leaf.names.forEach((name, index) => {
+      params[name] = values[index] ?? '';
+    });
+    return { value, params };
+  }
+}
+
+const newNode = <T>(): Node<T> => ({ fixed: new Map<string, Node<T>>(), parameter: null, rest: null, leaf: null });
+
+function childOf<T>(node: Node<T>, segment: string): Node<T> {
+  const known = node.fixed.get(segment);
+  if (known !== undefined) return known;
+  const child = newNode<T>();
+  node.fixed.set(segment, child);
+  return child;
+}
+
+function walk<T>(node: Node<T>, segments: readonly string[], at: number, values: string[]): Leaf<T> | null {
+  const segment = segments[at];
+  if (segment === undefined) return node.leaf;
+  const fixed = node.fixed.get(segment);
+  if (fixed !== undefined) {
+    const found = walk(fixed, segments, at + 1, values);
+    if (found !== null) return found;
+  }
+  if (node.parameter !== null && segment !== '' && segment.length <= parameterMax) {
+    values.push(segment);
+    const found = walk(node.parameter, segments, at + 1, values);
+    if (found !== null) return found;
+    values.pop();
+  }
+  if (node.rest === null || segment === '') return null;
+  values.push(segments.slice(at).join('/'));
+  return node.rest;
+}
