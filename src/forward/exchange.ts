@@ -3,7 +3,7 @@ import type { CleanRequest } from '../model/request.js';
 import type { LiveCheck } from '../model/subject.js';
 import type { Outcome } from '../model/trail.js';
 import { passableHeaders, type AnswerRules } from './answer.js';
-import type { ForwardContext, Forwarded, ForwardReply } from './forward.js';
+import type { ForwardContext, Forwarded, ForwardReply } from './context.js';
 import type { UpstreamCall, UpstreamRequest, UpstreamSink } from './upstream.js';
 
 export interface ExchangeFacts {

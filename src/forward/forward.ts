@@ -1,38 +1,12 @@
-import type { ServerResponse } from 'node:http';
-import type { Clock } from '../base/clock.js';
-import type { Refusal } from '../model/codes.js';
 import { Observed, Receipt } from '../model/proofs.js';
 import type { CleanRequest } from '../model/request.js';
-import type { Outcome } from '../model/trail.js';
-import { admittedHeaders, observedHeaders, type RequestHeaderRules } from './header-list.js';
-import type { AnswerRules } from './answer.js';
+import type { ForwardContext, Forwarded, ForwardReply } from './context.js';
 import { Exchange } from './exchange.js';
-import type { Upstream } from './upstream.js';
+import { admittedHeaders, observedHeaders } from './header-list.js';
 
+export type { ForwardContext, Forwarded, ForwardReply } from './context.js';
 export type { IdentityHeaders, UpstreamCredential } from './header-list.js';
 export { createUpstream, type Upstream } from './upstream.js';
-
-export interface ForwardContext {
-  /** Read per request: reload may replace it. */
-  readonly upstream: Upstream;
-  readonly clock: Clock;
-  readonly request: RequestHeaderRules;
-  readonly answer: AnswerRules;
-  /** Longest silence within an answer, and within a stream, in ms. */
-  readonly bodyTimeoutMs: number;
-  readonly streamIdleTimeoutMs: number;
-  /** Longest time of a whole exchange that is no stream, in ms. */
-  readonly deadlineMs: number;
-}
-
-/** How forwarding ended, or the refusal when the credential did not hold any more at the first byte. */
-export type Forwarded = { readonly ok: true; readonly value: Outcome } | { readonly ok: false; readonly why: Refusal };
-
-export interface ForwardReply {
-  readonly response: ServerResponse;
-  /** Names and values that every answer carries. */
-  readonly ownHeaders: readonly string[];
-}
 
 /**
  * Sends an admitted or observed request upstream and its answer back, streaming both ways with backpressure.

@@ -1,0 +1,73 @@
+import type { ServerResponse } from 'node:http';
+import { ok, settled, type Result } from '../base/result.js';
+import { Fault, type Refusal } from '../model/codes.js';
+import type { Admission } from '../model/proofs.js';
+import type { CleanRequest, RawRequest } from '../model/request.js';
+import type { Outcome, Trail } from '../model/trail.js';
+import { answerHeaders, asFault, respond } from './respond.js';
+import type { Generation, Stages } from './stages.js';
+
+export type Handle = (raw: RawRequest, response: ServerResponse, generation: Generation) => Promise<void>;
+
+/** One request, from its head to its record. Nothing is forwarded without a Receipt, and every request ends in one outcome. */
+export function createHandle(bug: (thrown: unknown) => void): Handle {
+  return async (raw, response, generation) => {
+    const { hash, enforcement, stages, answers } = generation;
+    const trail: Trail = { raw, generation: hash, enforcement, request: null, subject: null, target: null, decision: null, input: null, limit: null };
+    const outcome = await pass(generation, trail, response).catch(async (thrown: unknown) => {
+      const fault = asFault(thrown, bug);
+      await settled(stages.record.refusal(trail, fault));
+      return respond({ why: fault, trail, response, answers });
+    });
+    stages.record.outcome(trail, outcome);
+  };
+}
+
+async function pass({ enforcement, stages, answers }: Generation, trail: Trail, response: ServerResponse): Promise<Outcome> {
+  const refused = async (why: Refusal): Promise<Outcome> => {
+    await settled(stages.record.refusal(trail, why));
+    return respond({ why, trail, response, answers });
+  };
+
+  const request = stages.gate(trail.raw);
+  if (!request.ok) return refused(request.why);
+  trail.request = request.value;
+
+  const admission = await admit(stages, request.value, trail).catch((thrown: unknown) => {
+    if (enforcement !== 'enforce' && thrown instanceof Fault) return { ok: false, why: thrown } as const;
+    throw thrown;
+  });
+
+  if (enforcement !== 'enforce') {
+    const observed = await stages.record.observed(trail, admission.ok ? null : admission.why);
+    const passed = await stages.forward(observed, { response, ownHeaders: answerHeaders(trail, answers) });
+    return passed.ok ? passed.value : refused(passed.why);
+  }
+
+  if (!admission.ok) return admission.why instanceof Fault ? Promise.reject(admission.why) : refused(admission.why);
+  const receipt = await stages.record.decision(admission.value, trail); // on disk, or a Fault: then nothing is forwarded
+  const forwarded = await stages.forward(receipt, { response, ownHeaders: answerHeaders(trail, answers) });
+  return forwarded.ok ? forwarded.value : respond({ why: forwarded.why, trail, response, answers });
+}
+
+async function admit(stages: Stages, request: CleanRequest, trail: Trail): Promise<Result<Admission, Refusal | Fault>> {
+  const identity = await settled(stages.identify(request)); // suspends on a cache miss only
+  if (!identity.ok) return identity;
+  trail.subject = identity.value.subject;
+
+  const head = stages.resolve(request);
+  if (!head.ok) return head;
+  const early = request.expectsContinue ? head.value.preview : null; // who waits for 100 is told what the head alone can refuse
+  const wrong = early === null ? null : stages.preview(identity.value.subject, request, early);
+  if (wrong !== null) return { ok: false, why: wrong };
+
+  const target = await settled(head.value.complete()); // suspends where the decision needs the body
+  if (!target.ok) return target;
+  trail.target = target.value;
+
+  const permit = stages.authorize(identity.value, target.value, trail);
+  if (!permit.ok) return permit;
+
+  const admission = await settled(stages.limit(permit.value, trail)); // suspends on a shared limiter only
+  return admission.ok ? ok(admission.value) : admission;
+}

@@ -1,0 +1,113 @@
+import type { ServerResponse } from 'node:http';
+import { Fault, faults, refusals, type Code, type Refusal } from '../model/codes.js';
+import type { LimitState } from '../model/decision.js';
+import type { Outcome, Trail } from '../model/trail.js';
+import type { AnswerOptions } from './stages.js';
+
+interface Answer {
+  readonly why: Refusal | Fault;
+  readonly trail: Trail;
+  readonly response: ServerResponse;
+  readonly answers: AnswerOptions;
+}
+
+const titles: Readonly<Record<number, string>> = {
+  400: 'Bad Request', 401: 'Unauthorized', 403: 'Forbidden', 404: 'Not Found', 405: 'Method Not Allowed', 408: 'Request Timeout',
+  409: 'Conflict', 413: 'Content Too Large', 415: 'Unsupported Media Type', 417: 'Expectation Failed', 421: 'Misdirected Request',
+  429: 'Too Many Requests', 431: 'Request Header Fields Too Large', 500: 'Internal Server Error', 502: 'Bad Gateway',
+  503: 'Service Unavailable', 504: 'Gateway Timeout', 505: 'HTTP Version Not Supported',
+};
+
+const errorTypes: Readonly<Record<number, string>> = {
+  401: 'authentication_error', 403: 'authorization_error', 404: 'not_found_error', 429: 'rate_limit_error',
+  500: 'internal_error', 502: 'upstream_error', 503: 'unavailable_error', 504: 'upstream_error',
+};
+
+/** Seconds after which a 503 may be tried again, where nothing better is known. */
+const retryAfterFaultS = 1;
+
+/** The only place that knows status codes. */
+export const statusOf = (code: Code): number => (code in faults ? faults[code as keyof typeof faults] : refusals[code as keyof typeof refusals]).status;
+
+/** Whatever was thrown, as a Fault: anything else is a bug of ours and told to `bug`. */
+export function asFault(thrown: unknown, bug: (thrown: unknown) => void): Fault {
+  if (thrown instanceof Fault && thrown.code !== 'self.bug') return thrown;
+  bug(thrown);
+  return thrown instanceof Fault ? thrown : new Fault('self.bug', 'an unexpected error', { cause: thrown });
+}
+
+/** Headers that every answer carries, our own and forwarded ones. */
+export function answerHeaders(trail: Trail, options: AnswerOptions): string[] {
+  const list = ['X-Request-Id', trail.raw.id];
+  if (trail.limit !== null) pushLimit(list, trail.limit, options);
+  return list;
+}
+
+/** @see draft-ietf-httpapi-ratelimit-headers for RateLimit and RateLimit-Policy */
+function pushLimit(list: string[], limit: LimitState, options: AnswerOptions): void {
+  const remaining = String(limit.remaining);
+  if (options.legacyLimitHeaders) {
+    list.push('X-RateLimit-Limit', String(limit.limit), 'X-RateLimit-Remaining', remaining, 'X-RateLimit-Reset', String(limit.resetAtS));
+  }
+  if (options.ietfLimitHeaders) {
+    list.push('RateLimit-Policy', `"${limit.id}";q=${String(limit.limit)};w=${String(limit.perS)}`, 'RateLimit', `"${limit.id}";r=${remaining};t=${String(limit.perS)}`);
+  }
+}
+
+/** Writes a refusal or a fault in its documented form and ends the exchange. Nothing of the request is repeated in it. */
+export async function respond(answer: Answer): Promise<Outcome> {
+  const { why, trail, response } = answer;
+  const status = statusOf(why.code);
+  const body = Buffer.from(JSON.stringify(problem(why, status, trail.raw.id)));
+  const isOpen = !response.destroyed && !response.headersSent;
+  if (isOpen) {
+    response.writeHead(status, refusalHeaders(answer, status, body.length));
+    response.write(trail.raw.method === 'HEAD' ? '' : body);
+    await trail.raw.body.discard();
+    response.end();
+  } else if (!response.destroyed) {
+    response.destroy();
+  }
+  const code = why.code;
+  return {
+    status: isOpen ? status : 0, endedBy: isOpen ? 'gateway' : 'client', notForwarded: code, code,
+    requestBytes: trail.raw.body.received, responseBytes: isOpen ? body.length : 0, upstreamMs: null,
+  };
+}
+
+function refusalHeaders({ why, trail, answers }: Answer, status: number, length: number): string[] {
+  const list = [
+    'Content-Type', 'application/problem+json', 'Content-Length', String(length), 'Cache-Control', 'no-store', 'X-Content-Type-Options', 'nosniff',
+    ...answerHeaders(trail, answers),
+  ];
+  const retryAfterS = retryAfter(why, status);
+  if (retryAfterS !== null) list.push('Retry-After', String(retryAfterS));
+  if (status === 401) list.push('WWW-Authenticate', 'Bearer');
+  if (status === 403) list.push('WWW-Authenticate', 'Bearer error="insufficient_scope"');
+  if (!(why instanceof Fault) && why.allow !== undefined) list.push('Allow', why.allow.join(', '));
+  // What the gate refuses leaves the connection in doubt, and an unread body would be taken for the next request.
+  if (trail.request === null || !trail.raw.body.isComplete) list.push('Connection', 'close');
+  return list;
+}
+
+const retryAfter = (why: Refusal | Fault, status: number): number | null => {
+  if (!(why instanceof Fault) && why.retryAfterS !== undefined) return why.retryAfterS;
+  return status === 503 ? retryAfterFaultS : null;
+};
+
+/** @see RFC 9457; `error` is the object that older clients read */
+function problem(why: Refusal | Fault, status: number, id: string): Record<string, unknown> {
+  const missing = why instanceof Fault ? undefined : why.missing;
+  const say = (why.code in faults ? faults[why.code as keyof typeof faults] : refusals[why.code as keyof typeof refusals]).say;
+  const detail = missing !== undefined && missing.length > 0 ? `Missing required permission: ${missing.join(', ')}` : say;
+  const retryAfterS = retryAfter(why, status);
+  return {
+    type: `urn:memgate:refusal:${why.code}`,
+    title: titles[status] ?? 'Error',
+    status,
+    detail,
+    instance: `urn:memgate:decision:${id}`,
+    error: { code: status, message: detail, type: errorTypes[status] ?? 'invalid_request_error', ...(status === 429 && retryAfterS !== null && { retry_after: retryAfterS }) },
+    ...(missing !== undefined && missing.length > 0 && { missing }),
+  };
+}

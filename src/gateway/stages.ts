@@ -1,0 +1,42 @@
+import type { Result } from '../base/result.js';
+import type { Fault, Refusal } from '../model/codes.js';
+import type { Admission, Identity, Observed, Permit, Receipt, Target } from '../model/proofs.js';
+import type { CleanRequest, RawRequest } from '../model/request.js';
+import type { Subject } from '../model/subject.js';
+import type { Enforcement, Outcome, Trail } from '../model/trail.js';
+import type { Forward } from '../forward/forward.js';
+import type { Head } from '../resolve/resolve.js';
+
+type Maybe<T> = T | Promise<T>;
+
+/** The steps of a request, built together over one configuration, policy and profile. */
+export interface Stages {
+  readonly gate: (raw: RawRequest) => Result<CleanRequest, Refusal>;
+  readonly identify: (request: CleanRequest) => Maybe<Result<Identity, Refusal>>;
+  readonly resolve: (request: CleanRequest) => Result<Head, Refusal>;
+  /** What the head alone would get; asked only for a client that waits for `100 Continue`. */
+  readonly preview: (subject: Subject, request: CleanRequest, facts: NonNullable<Head['preview']>) => Refusal | null;
+  readonly authorize: (identity: Identity, target: Target, trail: Trail) => Result<Permit, Refusal>;
+  readonly limit: (permit: Permit, trail: Trail) => Maybe<Result<Admission, Refusal>>;
+  readonly record: {
+    decision(admission: Admission, trail: Trail): Promise<Receipt>;
+    observed(trail: Trail, why: Refusal | Fault | null): Promise<Observed>;
+    refusal(trail: Trail, why: Refusal | Fault): Maybe<void>;
+    outcome(trail: Trail, outcome: Outcome): void;
+  };
+  readonly forward: Forward;
+}
+
+export interface AnswerOptions {
+  readonly legacyLimitHeaders: boolean;
+  readonly ietfLimitHeaders: boolean;
+}
+
+/** Policy, keys, tiers, profile and configuration, validated together and switched by one reference. A request keeps its own to its end. */
+export interface Generation {
+  /** Names everything in it. */
+  readonly hash: string;
+  readonly enforcement: Enforcement;
+  readonly stages: Stages;
+  readonly answers: AnswerOptions;
+}
