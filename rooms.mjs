@@ -34,7 +34,7 @@ export const doors = {
   'lru-cache': '^src/(identify|limit|record)/',
   'prom-client': '^src/record/metrics[.]ts$',
   undici: '^src/forward/upstream[.]ts$',
-  yaml: '^src/(base/document|base/document-worker|cli/print|manage/manifest-text|demo/config-text)[.]ts$',
+  yaml: '^src/(base/document-parse|cli/print|manage/manifest-text|demo/config-text)[.]ts$',
   pino: '^src/base/log[.]ts$',
   commander: '^src/cli/',
   'cli-table3': '^src/cli/',

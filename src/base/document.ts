@@ -1,63 +1,119 @@
-import { LineCounter, parseDocument, isNode, type Document } from 'yaml';
-import type { z } from 'zod';
+import { constants } from 'node:fs';
+import { open, type FileHandle } from 'node:fs/promises';
+import { Worker } from 'node:worker_threads';
+import { parseText, type ParsedText } from './document-parse.js';
+import { createDocument, type YamlDocument } from './document-value.js';
+import { fileProblem, type Problem } from './problem.js';
 import { no, ok, type Result } from './result.js';
 
-/** One thing that is wrong with a file: where it is, what it is, and what is wanted. */
-export interface Problem {
-  readonly file: string;
-  /** From 1; 0 when the place is the whole file. */
-  readonly line: number;
-  readonly column: number;
-  /** Dotted path of the value, empty for the whole document. */
-  readonly path: string;
-  readonly message: string;
-}
-
-/** A parsed YAML file that still knows where each value stood. */
-export interface YamlDocument {
-  readonly file: string;
-  readonly value: unknown;
-  at(path: readonly PropertyKey[]): { readonly line: number; readonly column: number };
-}
-
-export const describeProblem = ({ file, line, column, path, message }: Problem): string =>
-  `${file}${line > 0 ? `:${String(line)}:${String(column)}` : ''}: ${path === '' ? '' : `${path}: `}${message}`;
+export { checkDocument } from './document-check.js';
+export type { YamlDocument } from './document-value.js';
+export { describeProblem, type Problem } from './problem.js';
 
 const documentBytesMax = 1_048_576;
+// The worst text of this size takes a tenth of a second to parse; anything larger must not stop the event loop.
+const inlineBytesMax = 16_384;
+const parseMsMax = 20_000;
+const workerMegabytesMax = 512;
 
-/** Parses YAML text under caps: bytes, no aliases, no duplicate keys, no unknown tags; a warning counts as an error. */
-export function readYaml(file: string, text: string): Promise<Result<YamlDocument, readonly Problem[]>> {
-  if (Buffer.byteLength(text) > documentBytesMax) {
-    return Promise.resolve(no([{ file, line: 0, column: 0, path: '', message: `is over ${String(documentBytesMax)} bytes` }]));
-  }
-  const lines = new LineCounter();
-  const document = parseDocument(text, { lineCounter: lines, uniqueKeys: true, strict: true, schema: 'core' });
-  const faults = [...document.errors, ...document.warnings];
-  if (faults.length > 0) {
-    return Promise.resolve(no(faults.map((fault) => {
-      const at = lines.linePos(fault.pos[0]);
-      return { file, line: at.line, column: at.col, path: '', message: fault.message.split('\n')[0] ?? 'not YAML' };
-    })));
-  }
-  return Promise.resolve(ok({ file, value: document.toJS({ maxAliasCount: 0 }) as unknown, at: (path) => place(document, lines, path) }));
+/**
+ * Parses YAML text under caps: bytes, depth, time; no aliases, tags or directives, no duplicate names. A warning counts
+ * as an error. A text over 16 KiB is parsed in a thread of its own.
+ *
+ * @param maxBytes Largest accepted text; 1 MiB unless told
+ */
+export async function readYaml(
+  file: string,
+  text: string,
+  maxBytes = documentBytesMax,
+): Promise<Result<YamlDocument, readonly Problem[]>> {
+  const bytes = Buffer.byteLength(text);
+  if (bytes > maxBytes) return no([fileProblem(file, `holds ${String(bytes)} bytes, must be ≤ ${String(maxBytes)}`)]);
+  const parsed = bytes <= inlineBytesMax ? parseText(text) : await parseAside(text, parseMsMax);
+  return parsed.ok
+    ? ok(createDocument(file, text, parsed))
+    : no(parsed.problems.map((problem) => ({ file, ...problem })));
 }
 
-function place(document: Document.Parsed, lines: LineCounter, path: readonly PropertyKey[]): { line: number; column: number } {
-  for (let length = path.length; length >= 0; length -= 1) {
-    const node = length === 0 ? document.contents : document.getIn(path.slice(0, length), true);
-    if (isNode(node) && node.range) {
-      const at = lines.linePos(node.range[0]);
-      return { line: at.line, column: at.col };
-    }
-  }
-  return { line: 0, column: 0 };
+/** Reads a YAML file once into memory and parses it as `readYaml` does. */
+export async function readYamlFile(
+  file: string,
+  maxBytes = documentBytesMax,
+): Promise<Result<YamlDocument, readonly Problem[]>> {
+  const read = await readTextFile(file, maxBytes);
+  return read.ok ? readYaml(file, read.value, maxBytes) : no([fileProblem(file, read.why)]);
 }
 
-/** Checks a document against a schema; all problems at once, each with its line and column. */
-export function checkDocument<T>(schema: z.ZodType<T>, document: YamlDocument): Result<T, readonly Problem[]> {
-  const parsed = schema.safeParse(document.value);
-  if (parsed.success) return ok(parsed.data);
-  return no(parsed.error.issues.map((issue) => ({
-    file: document.file, ...document.at(issue.path), path: issue.path.map(String).join('.'), message: issue.message,
-  })));
+/** The text of a regular file of at most `maxBytes` bytes of UTF-8, or what is wrong with it. */
+export async function readTextFile(file: string, maxBytes: number): Promise<Result<string, string>> {
+  let handle: FileHandle | undefined;
+  try {
+    handle = await open(file, constants.O_RDONLY | constants.O_NONBLOCK); // a pipe without a writer must not hang the start
+    if (!(await handle.stat()).isFile()) return no('is not a regular file');
+    const bytes = await readUpTo(handle, maxBytes + 1);
+    if (bytes.length > maxBytes) return no(`holds more than ${String(maxBytes)} bytes`);
+    return bytes.length === 0
+      ? no('is empty')
+      : ok(new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes));
+  } catch (thrown) {
+    return no(readFault(thrown));
+  } finally {
+    await handle?.close();
+  }
+}
+
+async function readUpTo(handle: FileHandle, max: number): Promise<Buffer> {
+  const chunks: Buffer[] = [];
+  for (let left = max; left > 0;) {
+    const { bytesRead, buffer } = await handle.read(
+      Buffer.alloc(Math.min(left, 65_536)),
+      0,
+      Math.min(left, 65_536),
+      null,
+    );
+    if (bytesRead === 0) break;
+    chunks.push(buffer.subarray(0, bytesRead));
+    left -= bytesRead;
+  }
+  return Buffer.concat(chunks);
+}
+
+const readFaults: Readonly<Record<string, string>> = {
+  ENOENT: 'does not exist',
+  ENOTDIR: 'does not exist: a part of its path is not a directory',
+  EACCES: 'cannot be read: permission denied',
+  ELOOP: 'cannot be read: too many symbolic links',
+  ERR_ENCODING_INVALID_ENCODED_DATA: 'is not UTF-8 text',
+};
+
+function readFault(thrown: unknown): string {
+  const code = thrown instanceof Error && 'code' in thrown ? String(thrown.code) : 'unknown error';
+  return readFaults[code] ?? `cannot be read: ${code}`;
+}
+
+/** Parses in a thread of its own, which is ended when it takes too long or too much memory. */
+export function parseAside(text: string, msMax: number): Promise<ParsedText> {
+  // The thread runs the neighbour of this very file, so that sources under the test runner and built files both work.
+  const suffix = import.meta.url.endsWith('.ts') ? 'ts' : 'js';
+  const worker = new Worker(new URL(`./document-worker.${suffix}`, import.meta.url), {
+    workerData: { text },
+    resourceLimits: { maxOldGenerationSizeMb: workerMegabytesMax },
+  });
+  return new Promise((resolve) => {
+    const fail = (message: string): void => {
+      resolve({ ok: false, problems: [{ line: 0, column: 0, path: '', message }] });
+    };
+    const timer = setTimeout(() => {
+      fail(`took longer than ${String(msMax)} ms to parse`);
+      void worker.terminate();
+    }, msMax);
+    worker.once('message', resolve);
+    worker.once('error', () => {
+      fail('takes too much memory to parse');
+    });
+    worker.once('exit', () => {
+      clearTimeout(timer);
+      fail('could not be parsed');
+    });
+  });
 }
