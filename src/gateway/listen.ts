@@ -25,6 +25,8 @@ export interface ListenPorts {
   readonly handle: (raw: RawRequest, response: ServerResponse) => Promise<void>;
   /** Bytes that never became a request. */
   readonly malformed: (facts: { id: string; address: string; code: RefusalCode }) => void;
+  /** Told of what should be impossible. */
+  readonly bug: (thrown: unknown) => void;
   /** Read per request: reload may change it. */
   readonly bodyLimits: () => Omit<BodyLimits, 'monotonicMs'>;
 }
@@ -84,7 +86,10 @@ export function listen(options: ListenOptions, ports: ListenPorts): Promise<List
       sockets.ended(request.socket);
       body.release();
     });
-    void ports.handle(toRaw(request, body, ports.clock), response);
+    ports.handle(toRaw(request, body, ports.clock), response).catch((thrown: unknown) => {
+      ports.bug(thrown); // the path ends in an outcome whatever happens; if it does not, nobody may be left hanging
+      response.destroy();
+    });
   };
 
   server.on('connection', (socket: Socket) => {

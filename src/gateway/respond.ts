@@ -39,18 +39,18 @@ export function asFault(thrown: unknown, bug: (thrown: unknown) => void): Fault 
 /** Headers that every answer carries, our own and forwarded ones. */
 export function answerHeaders(trail: Trail, options: AnswerOptions): string[] {
   const list = ['X-Request-Id', trail.raw.id];
-  if (trail.limit !== null) pushLimit(list, trail.limit, options);
+  if (trail.limit !== null) pushLimit(list, trail.limit, { ...options, nowS: Math.floor(trail.raw.receivedAtMs / 1_000) });
   return list;
 }
 
 /** @see draft-ietf-httpapi-ratelimit-headers for RateLimit and RateLimit-Policy */
-function pushLimit(list: string[], limit: LimitState, options: AnswerOptions): void {
+function pushLimit(list: string[], limit: LimitState, options: AnswerOptions & { readonly nowS: number }): void {
   const remaining = String(limit.remaining);
   if (options.legacyLimitHeaders) {
     list.push('X-RateLimit-Limit', String(limit.limit), 'X-RateLimit-Remaining', remaining, 'X-RateLimit-Reset', String(limit.resetAtS));
   }
   if (options.ietfLimitHeaders) {
-    list.push('RateLimit-Policy', `"${limit.id}";q=${String(limit.limit)};w=${String(limit.perS)}`, 'RateLimit', `"${limit.id}";r=${remaining};t=${String(limit.perS)}`);
+    list.push('RateLimit-Policy', `"${limit.id}";q=${String(limit.limit)};w=${String(limit.perS)}`, 'RateLimit', `"${limit.id}";r=${remaining};t=${String(Math.max(0, limit.resetAtS - options.nowS))}`);
   }
 }
 

@@ -1,0 +1,58 @@
+import type { Generation } from '../gateway/gateway.js';
+import type { ForwardReply, Forwarded } from '../forward/forward.js';
+import type { Actor } from '../model/audit.js';
+import { Fault } from '../model/codes.js';
+import type { Receipt } from '../model/proofs.js';
+import { Receipt as ReceiptProof } from '../model/proofs.js';
+import { createResolve } from '../resolve/resolve.js';
+import type { BuiltGeneration } from '../reload/reload.js';
+import { adminBodyBytesMax, adminProfile } from './profile.js';
+
+/** What a route of ours does once it is permitted and recorded. */
+export type AdminAction = (call: { readonly actor: Actor; readonly body: Buffer | null }) => Promise<{ readonly status: number; readonly body: unknown }>;
+
+export type AdminActions = Readonly<Record<string, AdminAction>>;
+
+/** The operators' generation: gate, policy, limits and record of the one in force, our own routes, and actions in the place of an upstream. */
+export function createAdmin(actions: AdminActions): (built: BuiltGeneration) => Generation {
+  const known = new WeakMap<BuiltGeneration, Generation>();
+  const resolve = createResolve({ profile: adminProfile, isKnownSpace: () => false, inspectMaxBytes: adminBodyBytesMax });
+  return (built) => {
+    const cached = known.get(built);
+    if (cached !== undefined) return cached;
+    const generation: Generation = {
+      hash: built.hash,
+      enforcement: 'enforce', // observing clients does not open the operators' door
+      answers: built.answers,
+      stages: {
+        ...built.shared,
+        identify: built.identifyOperator,
+        resolve,
+        forward: (proof, reply) => {
+          if (!(proof instanceof ReceiptProof)) throw new Fault('self.bug', 'an operator route without a receipt');
+          return act(actions, proof, reply);
+        },
+      },
+    };
+    known.set(built, generation);
+    return generation;
+  };
+}
+
+async function act(actions: AdminActions, receipt: Receipt, { response, ownHeaders }: ForwardReply): Promise<Forwarded> {
+  const { identity, target } = receipt.admission.permit;
+  const gone = identity.live();
+  if (gone !== null) return { ok: false, why: gone };
+  const action = actions[target.facts.route.id];
+  if (action === undefined) throw new Fault('self.bug', `no action for route ${target.facts.route.id}`);
+  const { kind, id } = identity.subject;
+  const actor: Actor = { kind: kind === 'anonymous' ? 'system' : kind, id, address: target.request.clientAddress };
+  const answer = await action({ actor, body: target.facts.body });
+  const bytes = Buffer.from(`${JSON.stringify(answer.body)}\n`);
+  response.writeHead(answer.status, ['Content-Type', 'application/json', 'Content-Length', String(bytes.length), 'Cache-Control', 'no-store', ...ownHeaders]);
+  response.end(target.request.method === 'HEAD' ? undefined : bytes);
+  return {
+    ok: true,
+    value: { status: answer.status, endedBy: 'completed', notForwarded: null, code: null, requestBytes: target.request.body.received, responseBytes: bytes.length, upstreamMs: null },
+  };
+}

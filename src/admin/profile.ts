@@ -1,0 +1,16 @@
+import { compileProfile, profileSchema, type Profile } from '../resolve/resolve.js';
+
+/** The operators' routes, in the same form as a memory server's: the same stages read, decide and record them. */
+export const adminProfile: Profile = compileProfile(
+  profileSchema.parse({
+    name: 'memgate-admin',
+    space: { pattern: '^[a-z0-9_-]{1,64}$', absent: 'refuse', unknown: 'free', carriers: [] },
+    routes: [
+      { id: 'admin.health', match: 'GET /health/detailed', action: 'config:read', permission: 'AdminConfig', class: 'metadata', space: 'NONE' },
+      { id: 'admin.reload', match: 'POST /-/reload', action: 'config:reload', permission: 'AdminConfig', class: 'metadata', space: 'NONE' },
+    ],
+  }),
+);
+
+/** Bytes; no route of ours takes more. */
+export const adminBodyBytesMax = 65_536;

@@ -1,0 +1,97 @@
+import type { ServerResponse } from 'node:http';
+import { systemClock } from '../base/clock.js';
+import { messageOf, type Logger } from '../base/log.js';
+import { createAdmin } from '../admin/admin.js';
+import type { LoadedConfig } from '../config/config.js';
+import { createHandle, listen, type Generation, type Listener } from '../gateway/gateway.js';
+import type { RawRequest } from '../model/request.js';
+import { startProbes } from '../probes/probes.js';
+import type { Reloader } from '../reload/reload.js';
+import type { Parts } from './parts.js';
+import type { Status } from './status.js';
+
+export interface Listeners {
+  readonly urls: { readonly gateway: string; readonly admin: string; readonly probes: string };
+  close(drainMs: number): Promise<void>;
+}
+
+export interface ListenersContext {
+  readonly loaded: LoadedConfig;
+  readonly parts: Parts;
+  readonly reloader: Reloader;
+  readonly status: Status;
+  readonly log: Logger;
+}
+
+/** Opens probes, admin and gateway, in that order: who may ask whether we are ready comes first, clients last. */
+export async function openListeners(context: ListenersContext): Promise<Listeners> {
+  const { loaded, parts, reloader, status } = context;
+  const { config } = loaded;
+  const probes = await startProbes(placeOf(config.probes.listen), {
+    components: status.components,
+    upstream: status.upstream,
+    metrics: async () => ({ type: parts.meter.contentType, text: await parts.meter.text() }),
+  });
+  const adminOf = createAdmin({
+    'admin.health': async () => ({ status: 200, body: await status.detailed() }),
+    'admin.reload': async ({ actor }) => {
+      const answer = status.reloadAnswer(await reloader.reload(actor));
+      return { status: answer.reloaded ? 200 : 422, body: answer };
+    },
+  });
+  const admin = await openListener(context, config.admin.listen, () => adminOf(reloader.current()));
+  const gateway = await openListener(context, config.gateway.listen, () => reloader.current());
+  status.listening();
+  parts.meter.gauge('open_connections', () => gateway.openConnections());
+  parts.meter.gauge('requests_in_progress', () => gateway.inProgress());
+  return {
+    urls: { gateway: urlOf(gateway), admin: urlOf(admin), probes: urlOf({ host: placeOf(config.probes.listen).host, port: probes.port }) },
+    close: async (drainMs) => {
+      probes.drain();
+      await Promise.all([gateway.close(drainMs), admin.close(drainMs)]);
+      await probes.close();
+    },
+  };
+}
+
+function openListener({ parts, reloader, loaded, log }: ListenersContext, place: string, generation: () => Generation): Promise<Listener> {
+  const { gateway } = loaded.config;
+  const bug = (thrown: unknown): void => {
+    log.error('bug', { message: messageOf(thrown), where: thrown instanceof Error ? (thrown.stack?.split('\n')[1]?.trim() ?? '') : '' });
+  };
+  const handle = createHandle(bug);
+  return listen(
+    {
+      ...placeOf(place),
+      maxConnections: gateway.max_connections,
+      maxConnectionsPerAddress: gateway.max_connections_per_address,
+      headersTimeoutMs: gateway.headers_timeout_ms,
+      keepAliveTimeoutMs: gateway.keep_alive_timeout_ms,
+    },
+    {
+      clock: systemClock,
+      meter: parts.meter,
+      bug,
+      handle: (raw: RawRequest, response: ServerResponse) => handle(raw, response, generation()),
+      malformed: (facts) => {
+        reloader.current().malformed(facts);
+      },
+      bodyLimits: () => {
+        const { body_timeout_ms: timeoutMs, body_min_bytes_per_second: minBytesPerSecond } = reloader.current().sources.loaded.config.gateway;
+        return { timeoutMs, minBytesPerSecond, budget: parts.inspectBudget };
+      },
+    },
+  );
+}
+
+/** Splits ADDRESS:PORT, as the schema has checked it. */
+function placeOf(place: string): { readonly host: string; readonly port: number } {
+  const colon = place.lastIndexOf(':');
+  return { host: place.slice(0, colon).replace(/^\[(.*)\]$/, '$1'), port: Number(place.slice(colon + 1)) };
+}
+
+/** How to reach it from this machine: an unspecified address is shown as loopback. */
+function urlOf({ host, port }: { readonly host: string; readonly port: number }): string {
+  const shown = host === '::' || host === '0.0.0.0' ? '127.0.0.1' : host;
+  return `http://${shown.includes(':') ? `[${shown}]` : shown}:${String(port)}`;
+}

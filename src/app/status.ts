@@ -1,0 +1,92 @@
+import { systemClock } from '../base/clock.js';
+import { describeProblem } from '../base/document.js';
+import type { Result } from '../base/result.js';
+import type { JsonValue } from '../model/audit.js';
+import type { ComponentState } from '../probes/probes.js';
+import type { Difference, ReloadFailure, Reloader } from '../reload/reload.js';
+import type { Parts } from './parts.js';
+import { UpstreamHealth } from './upstreams.js';
+import { version } from './version.js';
+
+export type ReloadAnswer = { readonly reloaded: boolean; readonly generation: string } & Readonly<Record<string, JsonValue>>;
+
+/** What operators and probes are told. */
+export interface Status {
+  components(): Readonly<Record<string, ComponentState>>;
+  upstream(kind: 'live' | 'ready'): Promise<ComponentState>;
+  detailed(): Promise<Readonly<Record<string, JsonValue>>>;
+  reloadAnswer(result: Result<Difference, ReloadFailure>): ReloadAnswer;
+  /** Every listener is open. */
+  listening(): void;
+}
+
+const up: ComponentState = { ready: true, reason: null };
+
+export function createStatus({ parts, reloader }: { readonly parts: Parts; readonly reloader: Reloader }): Status {
+  const health = new UpstreamHealth(systemClock.monotonicMs);
+  const startedMs = systemClock.monotonicMs();
+  let isListening = false;
+  const components = (): Readonly<Record<string, ComponentState>> => {
+    const { ready, reason } = parts.auditLog.status();
+    return {
+      generation: up,
+      listeners: isListening ? up : { ready: false, reason: 'not every listener is open' },
+      policy: up, // a process without a checked policy does not start, and a reload keeps the old one
+      store: parts.store.isHealthy() ? up : { ready: false, reason: 'the key store does not answer' },
+      audit: { ready, reason },
+    };
+  };
+  const upstream = (kind: 'live' | 'ready'): Promise<ComponentState> => {
+    const current = reloader.current();
+    return health.ask(current.upstream, current.sources.profile.data.health?.[kind] ?? null);
+  };
+  return {
+    components,
+    upstream,
+    listening: () => {
+      isListening = true;
+    },
+    detailed: async () => ({
+      version: version(),
+      uptime_seconds: Math.round((systemClock.monotonicMs() - startedMs) / 1_000),
+      components: { ...statesOf(components()), upstream: statesOf({ upstream: await upstream('ready') })['upstream'] ?? null },
+      ...generationFacts(reloader),
+      keys: parts.ring.size(),
+      audit: { ...auditFacts(parts) },
+      resources: resourceFacts(),
+    }),
+    reloadAnswer: (result) =>
+      result.ok
+        ? { reloaded: true, generation: reloader.current().hash, difference: JSON.parse(JSON.stringify(result.value)) as JsonValue }
+        : { reloaded: false, generation: reloader.current().hash, problems: result.why.problems.map(describeProblem) },
+  };
+}
+
+const statesOf = (states: Readonly<Record<string, ComponentState>>): Readonly<Record<string, JsonValue>> =>
+  Object.fromEntries(Object.entries(states).map(([name, { ready, reason }]) => [name, { ready, reason }]));
+
+function generationFacts(reloader: Reloader): Readonly<Record<string, JsonValue>> {
+  const { hash, builtAtMs, enforcement, sources } = reloader.current();
+  const failure = reloader.lastFailure();
+  return {
+    generation: {
+      hash,
+      age_seconds: Math.round((systemClock.nowMs() - builtAtMs) / 1_000),
+      enforcement,
+      profile: sources.profile.data.name,
+      policy_revision: sources.policy.revision,
+      side_doors: sources.profile.data.side_doors.map(({ port, what }) => `${what} on port ${String(port)}`),
+    },
+    last_reload_failure: failure === null ? null : { at: new Date(failure.atMs).toISOString(), problems: failure.problems },
+  };
+}
+
+const auditFacts = ({ auditLog }: Parts): Readonly<Record<string, JsonValue>> => {
+  const { bytes, lastSequence, queued, fileSystem } = auditLog.status();
+  return { bytes, last_sequence: lastSequence, queued, file_system: fileSystem };
+};
+
+const resourceFacts = (): Readonly<Record<string, JsonValue>> => {
+  const { rss, heapUsed } = process.memoryUsage();
+  return { rss_bytes: rss, heap_used_bytes: heapUsed, node: process.version };
+};

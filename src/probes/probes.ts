@@ -1,0 +1,105 @@
+import { createServer, type Server, type ServerResponse } from 'node:http';
+
+export interface ComponentState {
+  readonly ready: boolean;
+  /** Why not, for operators; no path, no secret. */
+  readonly reason: string | null;
+}
+
+export interface ProbePorts {
+  /** Cheap and in memory: what the process itself needs. */
+  readonly components: () => Readonly<Record<string, ComponentState>>;
+  /** Asks the memory server; the answer is shared for a second. */
+  readonly upstream: (kind: 'live' | 'ready') => Promise<ComponentState>;
+  readonly metrics: () => Promise<{ readonly type: string; readonly text: string }>;
+}
+
+export interface Probes {
+  readonly port: number;
+  /** From now on not ready: the process is stopping. */
+  drain(): void;
+  close(): Promise<void>;
+}
+
+const headBytesMax = 4_096;
+
+/** Health, readiness and metrics on a listener of their own: no credential, no secret, no cost. */
+export function startProbes(options: { readonly host: string; readonly port: number }, ports: ProbePorts): Promise<Probes> {
+  let isDraining = false;
+  const server = createServer({ maxHeaderSize: headBytesMax, headersTimeout: 5_000, requestTimeout: 5_000 }, (request, response) => {
+    request.resume();
+    const path = request.url?.split('?')[0] ?? '';
+    const answer = request.method === 'GET' || request.method === 'HEAD' ? routes[path] : undefined;
+    if (answer === undefined) {
+      send(response, 404, { status: 'not found' });
+      return;
+    }
+    answer({ ports, isDraining, response }).catch(() => {
+      send(response, 503, { status: 'error' });
+    });
+  });
+  server.maxConnections = 512;
+  return new Promise((resolve, reject) => {
+    server.once('error', reject);
+    server.listen({ host: options.host, port: options.port }, () => {
+      server.off('error', reject);
+      const address = server.address();
+      resolve({
+        port: typeof address === 'object' && address !== null ? address.port : options.port,
+        drain: () => {
+          isDraining = true;
+        },
+        close: () => stop(server),
+      });
+    });
+  });
+}
+
+interface Call {
+  readonly ports: ProbePorts;
+  readonly isDraining: boolean;
+  readonly response: ServerResponse;
+}
+
+const health = (states: Readonly<Record<string, ComponentState>>, { response }: Call): void => {
+  const isReady = Object.values(states).every(({ ready }) => ready);
+  send(response, isReady ? 200 : 503, { status: isReady ? 'ok' : 'unavailable', components: states });
+};
+
+const routes: Readonly<Record<string, (call: Call) => Promise<void>>> = {
+  '/health': (call) => {
+    // Liveness: a full disk or a sick upstream is no reason to kill the process; a missing generation or listener is.
+    const { generation, listeners } = call.ports.components();
+    health({ ...(generation && { generation }), ...(listeners && { listeners }) }, call);
+    return Promise.resolve();
+  },
+  '/ready': async (call) => {
+    const upstream = await call.ports.upstream('ready');
+    const draining: ComponentState = { ready: !call.isDraining, reason: call.isDraining ? 'stopping' : null };
+    health({ ...call.ports.components(), upstream, process: draining }, call);
+  },
+  '/upstream/live': async (call) => {
+    health({ upstream: await call.ports.upstream('live') }, call);
+  },
+  '/upstream/ready': async (call) => {
+    health({ upstream: await call.ports.upstream('ready') }, call);
+  },
+  '/metrics': async ({ ports, response }) => {
+    const { type, text } = await ports.metrics();
+    response.writeHead(200, { 'Content-Type': type, 'Cache-Control': 'no-store' }).end(text);
+  },
+};
+
+function send(response: ServerResponse, status: number, body: unknown): void {
+  if (response.headersSent) return;
+  const bytes = Buffer.from(`${JSON.stringify(body)}\n`);
+  response.writeHead(status, { 'Content-Type': 'application/json', 'Content-Length': bytes.length, 'Cache-Control': 'no-store' }).end(bytes);
+}
+
+const stop = (server: Server): Promise<void> =>
+  new Promise((resolve) => {
+    server.close(() => {
+      resolve();
+    });
+    server.closeAllConnections();
+  });

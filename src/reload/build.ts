@@ -1,0 +1,139 @@
+import type { Clock } from '../base/clock.js';
+import type { Meter } from '../model/meter.js';
+import type { Trail, Outcome } from '../model/trail.js';
+import { createAuthorize, createPreview } from '../authorize/authorize.js';
+import { createForward, type Upstream } from '../forward/forward.js';
+import { createGate, trustHeaders } from '../gate/gate.js';
+import type { Generation, InspectBudget, Stages } from '../gateway/gateway.js';
+import { createIdentify, type FailureBuckets, type KeyRing, type Verifier } from '../identify/identify.js';
+import { createLimit, type Buckets } from '../limit/limit.js';
+import { createRecord, type AuditLog, type RecordStage } from '../record/record.js';
+import { createResolve } from '../resolve/resolve.js';
+import type { Sources } from './sources.js';
+
+/** What outlives a generation: caches, buckets, the log, the keys, connections. */
+export interface LongLived {
+  readonly clock: Clock;
+  readonly meter: Meter;
+  readonly ring: KeyRing;
+  readonly verifier: Verifier;
+  readonly failures: FailureBuckets;
+  readonly buckets: Buckets;
+  readonly auditLog: AuditLog;
+  readonly inspectBudget: InspectBudget;
+  /** Spaces whose creation the memory server has acknowledged. */
+  readonly createdSpaces: { has(name: string): boolean; add(name: string): void };
+  readonly keyUsed: (id: string, deprecated: boolean) => void;
+  /** The client for these options; the same one while they stay the same. */
+  readonly upstreamFor: (options: Sources['loaded']['config']['upstream']) => Upstream;
+}
+
+/** The stages that every listener shares; only resolve and forward differ between clients and operators. */
+export type SharedStages = Omit<Stages, 'resolve' | 'forward' | 'identify'> & { readonly record: RecordStage };
+
+export interface BuiltGeneration extends Generation {
+  readonly sources: Sources;
+  readonly upstream: Upstream;
+  readonly builtAtMs: number;
+  /** Records bytes that never became a request. */
+  readonly malformed: RecordStage['malformed'];
+  readonly shared: SharedStages;
+  /** Operators always need a credential, whatever clients need. */
+  readonly identifyOperator: Stages['identify'];
+}
+
+/** Builds the stage functions together over one set of sources. Nothing is in force until the reference is swapped. */
+export function buildGeneration(sources: Sources, parts: LongLived): BuiltGeneration {
+  const { config } = sources.loaded;
+  const { clock, meter } = parts;
+  const upstream = parts.upstreamFor(config.upstream);
+  const shared = sharedStages(sources, parts);
+  const identifyWith = (modes: Sources['modes']): Stages['identify'] =>
+    createIdentify({
+      modes, prefixes: config.keys.prefixes, keys: parts.ring, verifier: parts.verifier, failures: parts.failures, tokens: sources.tokens, clock, meter, used: parts.keyUsed,
+    });
+  const stages: Stages = {
+    ...shared,
+    identify: identifyWith(sources.modes),
+    resolve: createResolve({
+      profile: sources.profile,
+      isKnownSpace: (name) => sources.policy.knownSpaces.has(name) || parts.ring.grantedSpaces().has(name) || parts.createdSpaces.has(name),
+      inspectMaxBytes: config.gateway.inspect_max_bytes,
+    }),
+    forward: forwardStage(sources, upstream, clock),
+  };
+  return {
+    hash: sources.hash,
+    enforcement: sources.modes.has('none') ? 'open' : config.enforcement,
+    stages,
+    answers: { legacyLimitHeaders: config.limits.headers.legacy, ietfLimitHeaders: config.limits.headers.ietf },
+    sources,
+    upstream,
+    builtAtMs: clock.nowMs(),
+    shared,
+    malformed: shared.record.malformed,
+    identifyOperator: identifyWith(new Set(['api_key', 'static_token'])),
+  };
+}
+
+function sharedStages(sources: Sources, parts: LongLived): SharedStages {
+  const { config } = sources.loaded;
+  const { clock, meter } = parts;
+  const policyContext = { policy: sources.policy, readonly: config.switches.readonly, clock, meter };
+  const record = createRecord({ log: parts.auditLog, meter, clock, durability: config.audit.durability });
+  return {
+    gate: createGate({
+      allowedHosts: sources.allowedHosts,
+      isTrustedProxy: sources.isTrustedProxy,
+      protectedHeaders: [...sources.profile.dropHeaders, ...ourHeaderNames(sources)],
+    }),
+    preview: createPreview(policyContext),
+    authorize: createAuthorize(policyContext),
+    limit: createLimit({ buckets: parts.buckets, clock, meter, system: config.limits.system ?? null }),
+    record: {
+      ...record,
+      outcome: (trail, outcome) => {
+        learnSpaces(trail, outcome, parts);
+        record.outcome(trail, outcome);
+      },
+    },
+  };
+}
+
+/** A space whose creation was acknowledged is known from then on. */
+function learnSpaces(trail: Trail, outcome: Outcome, { createdSpaces }: LongLived): void {
+  const facts = trail.target?.facts;
+  if (facts?.route.action !== 'space:create' || outcome.status < 200 || outcome.status > 299 || outcome.notForwarded !== null) return;
+  for (const name of facts.spaces.ids) if (!createdSpaces.has(name)) createdSpaces.add(name);
+}
+
+function forwardStage(sources: Sources, upstream: Upstream, clock: Clock): Stages['forward'] {
+  const { upstream: options, identity_headers: names } = sources.loaded.config;
+  const { credential } = sources;
+  const credentials = ['authorization', 'x-api-key', ...(credential === null ? [] : [credential.header.toLowerCase()])];
+  const ours = ourHeaderNames(sources);
+  const limitHeaders = ['x-ratelimit-limit', 'x-ratelimit-remaining', 'x-ratelimit-reset', 'ratelimit', 'ratelimit-policy'];
+  return createForward({
+    upstream,
+    clock,
+    request: {
+      identity: { requestId: names.request_id, subject: names.subject, keyId: names.key_id, spaces: names.spaces },
+      credential,
+      drop: new Set([...credentials, ...trustHeaders, ...ours, 'x-request-id']),
+    },
+    answer: {
+      drop: new Set([...credentials, ...ours, 'x-request-id', ...limitHeaders]),
+      upstreamAuthority: new URL(options.url).host.toLowerCase(),
+      injectsCredential: credential !== null,
+    },
+    bodyTimeoutMs: options.body_timeout_ms,
+    streamIdleTimeoutMs: options.stream_idle_timeout_ms,
+    deadlineMs: options.deadline_ms,
+  });
+}
+
+/** Lower-case names of the headers that we set towards the memory server. */
+function ourHeaderNames({ loaded, credential }: Sources): string[] {
+  const names: (string | null)[] = [...Object.values(loaded.config.identity_headers), credential?.header ?? null];
+  return names.filter((name) => name !== null).map((name) => name.toLowerCase());
+}
