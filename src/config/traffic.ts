@@ -1,0 +1,105 @@
+import { z } from 'zod';
+import { day, headerName, listen, milliseconds, oneSource, oneSourceWanted, secretFields } from './parts.js';
+
+/** The way in. */
+export const gateway = z
+  .strictObject({
+    listen: listen
+      .default('127.0.0.1:8080')
+      .describe('Address and port for clients; port 0 takes a free one.')
+      .meta({ restart: true }),
+    allowed_hosts: z
+      .array(z.string().min(1))
+      .default([])
+      .describe('Host header values that are served; empty serves any well-formed one.'),
+    trusted_proxies: z
+      .array(z.string().min(1))
+      .default([])
+      .describe('Addresses or networks (CIDR) whose X-Forwarded-For is believed.'),
+    max_connections: z
+      .int()
+      .min(1)
+      .max(100_000)
+      .default(8_000)
+      .describe('Open client connections in sum.')
+      .meta({ restart: true }),
+    max_connections_per_address: z
+      .int()
+      .min(1)
+      .max(100_000)
+      .default(1_000)
+      .describe('Open client connections of one address (IPv4) or /64 (IPv6).')
+      .meta({ restart: true }),
+    headers_timeout_ms: milliseconds(600_000)
+      .default(10_000)
+      .describe('Longest wait for a complete request head.')
+      .meta({ restart: true }),
+    keep_alive_timeout_ms: milliseconds(3_600_000)
+      .default(75_000)
+      .describe('How long an idle client connection lives; keep it above the idle time of a balancer in front.')
+      .meta({ restart: true }),
+    body_timeout_ms: milliseconds(day)
+      .default(30_000)
+      .describe('Longest time for a request body that the decision waits for.'),
+    body_min_bytes_per_second: z
+      .int()
+      .min(0)
+      .max(1_000_000_000)
+      .default(64)
+      .describe('Slowest accepted upload, averaged after the first 5 seconds; 0 switches it off.'),
+    inspect_max_bytes: z
+      .int()
+      .min(1)
+      .max(64 * 1_048_576)
+      .default(1_048_576)
+      .describe('Largest request body that is read for a decision.'),
+    inspect_max_bytes_in_progress: z
+      .int()
+      .min(1)
+      .max(4 * 1_073_741_824)
+      .default(64 * 1_048_576)
+      .describe('Bodies that are held for decisions, in sum; above it a request gets 503.'),
+  })
+  .describe('The listener for clients.');
+
+/** The way out. */
+export const upstream = z
+  .strictObject({
+    url: z
+      .string()
+      .regex(/^http:\/\/[A-Za-z0-9.\-[\]:]+$/, 'must be http://HOST:PORT without a path')
+      .default('http://127.0.0.1:7432')
+      .describe('The memory server.'),
+    connections: z.int().min(1).max(4_096).default(128).describe('Open connections to the memory server.'),
+    queue: z
+      .int()
+      .min(0)
+      .max(100_000)
+      .default(1_024)
+      .describe('Requests that may wait for a connection; above it a request gets 503.'),
+    connect_timeout_ms: milliseconds(600_000).default(2_000).describe('Longest wait for a connection.'),
+    headers_timeout_ms: milliseconds(day).default(30_000).describe('Longest wait for the head of an answer.'),
+    body_timeout_ms: milliseconds(day)
+      .default(30_000)
+      .describe('Longest silence within an answer; streams are exempt.'),
+    deadline_ms: milliseconds(day)
+      .default(300_000)
+      .describe('Longest time from the first byte sent upstream to the end of the answer; streams are exempt.'),
+    stream_idle_timeout_ms: milliseconds(7 * day)
+      .default(3_600_000)
+      .describe('Longest silence within a stream.'),
+    credential: z
+      .strictObject({
+        header: headerName.default('Authorization').describe('Header that carries the credential.'),
+        scheme: z
+          .string()
+          .regex(/^[A-Za-z0-9_-]*$/)
+          .default('Bearer')
+          .describe('Word before the credential; empty for none.'),
+        ...secretFields,
+      })
+      .refine(oneSource, oneSourceWanted)
+      .optional()
+      .describe('Credential that the memory server wants; the client never sees it.'),
+  })
+  .describe('Where admitted requests go.');
