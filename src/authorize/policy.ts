@@ -1,0 +1,120 @@
+import { createHash } from 'node:crypto';
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import type { Clock } from '../base/clock.js';
+import type { Problem } from '../base/document.js';
+import { injectiveKey } from '../base/encoding.js';
+import type { Logger } from '../base/log.js';
+import { no, ok, type Result } from '../base/result.js';
+import type { Decision } from '../model/decision.js';
+import type { Meter } from '../model/meter.js';
+import { activate, warmUp } from './activation.js';
+import { entrypoint, readBundle } from './bundle.js';
+import { compileEngine } from './engine.js';
+import { createEngine, type Engine } from './instances.js';
+import { parseDecision } from './parse-decision.js';
+import { canonicalJson, effectiveData, type PolicyData } from './policy-data.js';
+import type { Watchdog } from './watchdog.js';
+
+/** Where the policy comes from. */
+export interface PolicyOptions {
+  /** Compiled bundle, `.tar.gz`. */
+  readonly bundleFile: string;
+  /** Directory of `NAME.yaml` files that replace the bundle's data of the same name. */
+  readonly dataDir: string | null;
+  /** Longest evaluation of the largest test input at activation, best of five. */
+  readonly budgetMs: number;
+}
+
+/** What a policy works with. */
+export interface PolicyPorts {
+  readonly clock: Clock;
+  readonly meter: Meter;
+  readonly log: Logger;
+  /** Told of every evaluation, when there is one. */
+  readonly watchdog?: Watchdog | undefined;
+}
+
+/** A policy that passed its checks. It never changes; new data is a new policy. */
+export interface Policy {
+  readonly revision: string;
+  /** SHA-256, hex, over the module and the effective data. */
+  readonly digest: string;
+  readonly knownSpaces: ReadonlySet<string>;
+  readonly roleNames: ReadonlySet<string>;
+  readonly tierNames: ReadonlySet<string>;
+  /** Permissions by role. */
+  readonly rolePermissions: ReadonlyMap<string, readonly string[]>;
+  /**
+   * One evaluation. Where the policy has no opinion the decision is a no with the only reason `policy.undefined`.
+   *
+   * @param inputText JSON of at most 16 KiB, well-formed Unicode
+   * @throws Fault `policy.failed` when the engine threw, or answered in any other shape than the documented one
+   */
+  evaluate(inputText: string): Decision;
+  /** Linear memory of the instances that are held. */
+  memoryBytes(): number;
+}
+
+// 16 times the data is what the engine needs for it, and reading it in blocks the event loop: 256 KiB are about 4 ms.
+const dataBytesMax = 262_144;
+const slowMs = 5;
+
+/**
+ * Reads the bundle and the data that replace parts of its own, checks both, compiles, and tries the policy on hostile inputs.
+ * Nothing of a refused policy is kept.
+ */
+export async function loadPolicy(
+  options: PolicyOptions,
+  ports: PolicyPorts,
+): Promise<Result<Policy, readonly Problem[]>> {
+  const bundle = await readBundle(options.bundleFile);
+  if (!bundle.ok) return bundle;
+  const data = await effectiveData({ file: options.bundleFile, data: bundle.value.data }, options.dataDir);
+  if (!data.ok) return data;
+  const dataText = canonicalJson(data.value);
+  if (dataText.length > dataBytesMax)
+    return wrong(options, `the policy data is over ${String(dataBytesMax)} bytes as JSON`);
+  const compiled = compileEngine(bundle.value.wasm, dataText, entrypoint);
+  if (!compiled.ok) return wrong(options, compiled.why);
+  await nextTurn();
+  const engine = createEngine(compiled.value, ports);
+  const [complaint] = await activate(engine, options.budgetMs, ports.clock);
+  if (complaint !== undefined) return wrong(options, complaint);
+  await warmUp(engine);
+  const digest = createHash('sha256')
+    .update(injectiveKey([dataText]))
+    .update(bundle.value.wasm)
+    .digest('hex');
+  return ok({ ...facts(data.value), revision: bundle.value.revision, digest, ...evaluator(engine, ports) });
+}
+
+const wrong = (options: PolicyOptions, message: string): Result<never, readonly Problem[]> =>
+  no([{ file: options.bundleFile, line: 0, column: 0, path: '', message }]);
+
+function facts(data: PolicyData): Pick<Policy, 'knownSpaces' | 'roleNames' | 'tierNames' | 'rolePermissions'> {
+  const roles = Object.entries(data.roles ?? {});
+  return {
+    knownSpaces: new Set(Object.keys(data.spaces?.known ?? {})),
+    roleNames: new Set(roles.map(([role]) => role)),
+    tierNames: new Set(Object.keys(data.tiers ?? {})),
+    rolePermissions: new Map(roles.map(([role, { permissions }]) => [role, Object.keys(permissions).sort()])),
+  };
+}
+
+function evaluator(engine: Engine, { clock, meter, log }: PolicyPorts): Pick<Policy, 'evaluate' | 'memoryBytes'> {
+  let lastSlowMs = -Infinity;
+  return {
+    evaluate(inputText) {
+      const startMs = clock.monotonicMs();
+      const results = engine.evaluate(inputText);
+      const endMs = clock.monotonicMs();
+      meter.policyEvaluation((endMs - startMs) / 1_000);
+      if (endMs - startMs > slowMs && endMs - lastSlowMs > 1_000) {
+        lastSlowMs = endMs;
+        log.warn('policy.slow', { ms: Math.round(endMs - startMs), bytes: inputText.length });
+      }
+      return parseDecision(results);
+    },
+    memoryBytes: () => engine.memoryBytes(),
+  };
+}
