@@ -1,0 +1,84 @@
+import { request } from 'node:http';
+import { connect } from 'node:net';
+import type { JsonValue } from '../model/audit.js';
+import { ok, no } from '../base/result.js';
+import type { KeyAnswer, KeyDesk } from '../manage/manage.js';
+import { ControlError, jsonOf, pathBytesMax, responseBytesMax, type Call, type ControlAnswer } from './wire.js';
+
+/** The running process, from the command line. Methods throw ControlError when it does not answer or something in it is broken. */
+export interface ControlClient {
+  readonly keys: KeyDesk;
+  reload(): Promise<JsonValue>;
+  status(): Promise<JsonValue>;
+}
+
+/** A reload evaluates every test input and may take a while. */
+const answerMs = 120_000;
+
+function exchange(path: string, body: string): Promise<Buffer> {
+  return new Promise((resolve, reject) => {
+    const fail = (fault: Error): void => { reject(new ControlError(`the process behind ${path} does not answer: ${fault.message}`)); };
+    const call = request({ socketPath: path, method: 'POST', path: '/v1', agent: false, headers: { host: 'control', 'content-type': 'application/json', 'content-length': Buffer.byteLength(body) } }, (response) => {
+      const parts: Buffer[] = [];
+      let length = 0;
+      response.on('data', (part: Buffer) => {
+        length += part.length;
+        if (length > responseBytesMax) call.destroy(new Error('the answer is too long'));
+        else parts.push(part);
+      });
+      response.on('end', () => { resolve(Buffer.concat(parts)); });
+      response.on('error', fail);
+    });
+    call.setTimeout(answerMs, () => call.destroy(new Error(`nothing within ${String(answerMs / 1_000)} s`)));
+    call.on('error', fail);
+    call.end(body);
+  });
+}
+
+async function ask<T>(path: string, call: Call): KeyAnswer<T> {
+  const json = jsonOf(await exchange(path, JSON.stringify(call)));
+  if (json === null || typeof json.value !== 'object' || json.value === null || !('ok' in json.value)) throw new ControlError(`the process behind ${path} gave no answer of memgate`);
+  const answer = json.value as ControlAnswer<T>; // our own process wrote it, behind a socket of mode 0600
+  if (answer.ok) return ok(answer.value);
+  if ('why' in answer) return no(answer.why);
+  throw new ControlError(answer.broken);
+}
+
+async function valueOf(path: string, call: Call): Promise<JsonValue> {
+  const answer = await ask<JsonValue>(path, call);
+  if (answer.ok) return answer.value;
+  throw new ControlError(answer.why.problems.join('; '));
+}
+
+/** True when somebody listens. @throws ControlError when that cannot be found out, such as for want of rights */
+function isServed(path: string): Promise<boolean> {
+  return new Promise((resolve, reject) => {
+    const socket = connect(path, () => { socket.destroy(); resolve(true); });
+    socket.on('error', (fault: NodeJS.ErrnoException) => {
+      if (fault.code === 'ENOENT' || fault.code === 'ECONNREFUSED') resolve(false);
+      else reject(new ControlError(`${path} cannot be reached: ${fault.message}`));
+    });
+  });
+}
+
+/**
+ * A client of the process that serves this socket.
+ *
+ * @returns null when nothing listens there
+ * @throws ControlError for a path over 107 bytes, or when the socket may not be opened
+ */
+export async function controlClient(path: string): Promise<ControlClient | null> {
+  if (Buffer.byteLength(path) > pathBytesMax) throw new ControlError(`${path} is longer than the ${String(pathBytesMax)} bytes that a socket's path may have`);
+  if (!(await isServed(path))) return null;
+  return {
+    keys: {
+      createKey: (wish) => ask(path, { do: 'create-key', wish: { ...wish, spaces: [...wish.spaces], permissions: [...wish.permissions], roles: [...(wish.roles ?? [])] } }),
+      listKeys: (filter) => ask(path, { do: 'list-keys', filter }),
+      rotateKey: (id, wish) => ask(path, { do: 'rotate-key', id, wish }),
+      revokeKey: (id, reason) => ask(path, { do: 'revoke-key', id, reason }),
+      checkKey: (key) => ask(path, { do: 'check-key', key }),
+    },
+    reload: () => valueOf(path, { do: 'reload' }),
+    status: () => valueOf(path, { do: 'status' }),
+  };
+}

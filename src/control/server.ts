@@ -1,0 +1,107 @@
+import { chmodSync, lstatSync, rmSync } from 'node:fs';
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { messageOf, type Logger } from '../base/log.js';
+import { ok } from '../base/result.js';
+import type { JsonValue } from '../model/audit.js';
+import { localOperator, type KeyAdmin } from '../manage/manage.js';
+import { callOf, ControlError, pathBytesMax, requestBytesMax, type Call, type ControlAnswer } from './wire.js';
+
+export interface ControlContext {
+  readonly path: string;
+  /** Used as the local operator: the mode of the socket is the only credential. */
+  readonly keyAdmin: KeyAdmin;
+  reload(): Promise<JsonValue>;
+  status(): JsonValue | Promise<JsonValue>;
+  readonly log: Logger;
+}
+
+export interface Control {
+  close(): Promise<void>;
+}
+
+const requestMs = 10_000;
+
+async function bodyOf(request: IncomingMessage): Promise<Buffer | null> {
+  const parts: Buffer[] = [];
+  let length = 0;
+  for await (const part of request as AsyncIterable<Buffer>) {
+    length += part.length;
+    if (length > requestBytesMax) return null;
+    parts.push(part);
+  }
+  return Buffer.concat(parts);
+}
+
+/** What a call gives; a refusal of the key desk passes as it is. */
+async function answerTo(call: Call, context: ControlContext): Promise<ControlAnswer<unknown>> {
+  const keys = context.keyAdmin.as(localOperator);
+  switch (call.do) {
+    case 'create-key': return keys.createKey(call.wish);
+    case 'list-keys': return keys.listKeys(call.filter);
+    case 'rotate-key': return keys.rotateKey(call.id, call.wish);
+    case 'revoke-key': return keys.revokeKey(call.id, call.reason);
+    case 'check-key': return keys.checkKey(call.key);
+    case 'reload': return ok(await context.reload());
+    case 'status': return ok(await context.status());
+  }
+}
+
+function send(response: ServerResponse, status: number, answer: ControlAnswer<unknown>): void {
+  const text = JSON.stringify(answer);
+  response.writeHead(status, { 'content-type': 'application/json', 'content-length': Buffer.byteLength(text), connection: 'close' });
+  response.end(text);
+}
+
+async function serve(request: IncomingMessage, response: ServerResponse, context: ControlContext): Promise<void> {
+  if (request.method !== 'POST' || request.url !== '/v1') { send(response, 404, { ok: false, broken: 'only POST /v1 is served here' }); return; }
+  const body = await bodyOf(request);
+  if (body === null) { send(response, 413, { ok: false, broken: `a call has at most ${String(requestBytesMax)} bytes` }); return; }
+  const call = callOf(body);
+  if (!call.ok) { send(response, 400, { ok: false, why: { kind: 'invalid', problems: [call.why] } }); return; }
+  try {
+    send(response, 200, await answerTo(call.value, context));
+  } catch (thrown) {
+    context.log.error('control call failed', { call: call.value.do, reason: messageOf(thrown) });
+    send(response, 503, { ok: false, broken: messageOf(thrown) });
+  }
+}
+
+/** A socket that nobody serves any more stays behind after a crash. Only a socket is removed, and only because the caller holds the directory's lock. */
+function removeStale(path: string): void {
+  const stats = lstatSync(path, { throwIfNoEntry: false });
+  if (stats === undefined) return;
+  if (!stats.isSocket()) throw new ControlError(`${path} is there and is not a socket: remove it`);
+  rmSync(path);
+}
+
+function listen(server: Server, path: string): Promise<void> {
+  return new Promise((resolve, reject) => {
+    server.once('error', (fault) => { reject(new ControlError(`${path} cannot be listened on: ${messageOf(fault)}`)); });
+    const before = process.umask(0o177); // the socket is made within listen(): it never exists with a wider mode
+    server.listen(path, resolve);
+    process.umask(before);
+  });
+}
+
+/**
+ * Serves the command line on a Unix socket with mode 0600. The caller holds the lock of the directory that the socket is in.
+ *
+ * @throws ControlError for a path that is too long, or when something else is in its place
+ */
+export async function startControl(context: ControlContext): Promise<Control> {
+  const { path } = context;
+  const bytes = Buffer.byteLength(path);
+  if (bytes > pathBytesMax) throw new ControlError(`${path} has ${String(bytes)} bytes; a socket's path has at most ${String(pathBytesMax)}: use a shorter data_dir`);
+  removeStale(path);
+  const server = createServer({ requestTimeout: requestMs, headersTimeout: requestMs, connectionsCheckingInterval: 1_000, maxHeaderSize: 8_192 }, (request, response) => {
+    serve(request, response, context).catch((thrown: unknown) => {
+      context.log.warn('control connection broke off', { reason: messageOf(thrown) });
+      response.destroy();
+    });
+  });
+  server.maxConnections = 32;
+  await listen(server, path);
+  server.on('error', (fault) => { context.log.error('control socket failed', { reason: messageOf(fault) }); });
+  chmodSync(path, 0o600);
+  return { close: () => new Promise((resolve) => { server.close(() => { resolve(); }); server.closeIdleConnections(); }) };
+}

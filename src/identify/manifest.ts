@@ -1,0 +1,129 @@
+import { readdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { z } from 'zod';
+import { checkDocument, readYamlFile, type Problem, type YamlDocument } from '../base/document.js';
+import { messageOf } from '../base/log.js';
+import { no, ok, type Result } from '../base/result.js';
+import { permissions } from '../model/permissions.js';
+import { keyIdForm } from './key.js';
+import { phcProblem } from './key-hash.js';
+import { spacesProblem, type KeyEntry } from './key-entry.js';
+
+/** 1 MiB, the cap of other files, is some 3,000 keys. */
+const manifestBytesMax = 16 * 1_048_576;
+const when = z.iso.datetime({ offset: true, message: 'must be a time such as 2027-01-31T00:00:00Z' });
+const id = z.string().regex(keyIdForm, 'must be 16 characters of a-z and 0-9');
+const entrySchema = z.strictObject({
+  id,
+  hash: z.string().describe('Argon2id PHC string of the whole key; `auth create-key --manifest` prints it.'),
+  name: z.string().regex(/^\P{C}{1,128}$/u, 'must be 1 to 128 characters without control characters'),
+  owner: z.string().regex(/^\P{C}{1,256}$/u, 'must be 1 to 256 characters without control characters').optional(),
+  spaces: z.array(z.string()).superRefine((spaces, context) => {
+    const message = spacesProblem(spaces);
+    if (message !== null) context.addIssue({ code: 'custom', message });
+  }),
+  permissions: z.array(z.enum(permissions)).default([]),
+  roles: z.array(z.string().min(1).max(64)).default([]),
+  tier: z.string().min(1).max(64).optional(),
+  not_before: when.optional(),
+  expires_at: when.optional(),
+  created_at: when.optional(),
+  rotation: z.strictObject({ replaced_by: id, grace_until: when }).optional(),
+  revoked: z.strictObject({ at: when, reason: z.string().min(1).max(256) }).optional(),
+});
+/** One file of key manifests. */
+export const manifestSchema = z.strictObject({ keys: z.array(entrySchema).max(100_000) });
+type ManifestEntry = z.output<typeof entrySchema>;
+
+/** What one directory of manifests holds. */
+export interface LoadedManifests {
+  readonly entries: readonly KeyEntry[];
+  /** Entries whose hash may not be computed: they are left out, the others are served. */
+  readonly refused: readonly Problem[];
+  /** Where each key stands, for problems that are found later. */
+  readonly places: ReadonlyMap<string, Problem>;
+}
+
+/** Names that the policy data has; a manifest may use no other. */
+export interface KnownNames {
+  readonly roles: ReadonlySet<string>;
+  readonly tiers: ReadonlySet<string>;
+}
+
+const timeOf = (text: string | undefined): number | null => (text === undefined ? null : Date.parse(text));
+
+const toEntry = (entry: ManifestEntry, file: string): KeyEntry => ({
+  id: entry.id, hash: entry.hash, name: entry.name, owner: entry.owner ?? null,
+  spaces: entry.spaces, permissions: entry.permissions, roles: entry.roles, tier: entry.tier ?? null,
+  notBeforeMs: timeOf(entry.not_before), expiresAtMs: timeOf(entry.expires_at), createdAtMs: timeOf(entry.created_at),
+  rotation: entry.rotation === undefined ? null : { replacedBy: entry.rotation.replaced_by, graceUntilMs: Date.parse(entry.rotation.grace_until) },
+  revoked: entry.revoked === undefined ? null : { atMs: Date.parse(entry.revoked.at), reason: entry.revoked.reason },
+  source: { kind: 'manifest', file },
+});
+
+class Loading {
+  readonly entries: KeyEntry[] = [];
+  readonly refused: Problem[] = [];
+  readonly problems: Problem[] = [];
+  readonly places = new Map<string, Problem>();
+  readonly #known: KnownNames | null;
+
+  constructor(known: KnownNames | null) {
+    this.#known = known;
+  }
+
+  async file(path: string): Promise<void> {
+    const document = await readYamlFile(path, manifestBytesMax);
+    if (!document.ok) return void this.problems.push(...document.why);
+    const parsed = checkDocument(manifestSchema, document.value);
+    if (!parsed.ok) return void this.problems.push(...parsed.why);
+    parsed.value.keys.forEach((entry, index) => { this.#entry(entry, index, document.value); });
+  }
+
+  #entry(entry: ManifestEntry, index: number, document: YamlDocument): void {
+    const at = (field: string, message: string): Problem =>
+      ({ file: document.file, ...document.at(['keys', index, field]), path: `keys.${String(index)}.${field}`, message });
+    const first = this.places.get(entry.id);
+    if (first !== undefined) {
+      this.problems.push(at('id', `key ${entry.id} stands already in ${first.file}:${String(first.line)}`));
+      return;
+    }
+    this.places.set(entry.id, at('id', `key ${entry.id}`));
+    for (const role of entry.roles) {
+      if (this.#known !== null && !this.#known.roles.has(role)) this.problems.push(at('roles', `role "${role}" is not in the policy data`));
+    }
+    if (entry.tier !== undefined && this.#known !== null && !this.#known.tiers.has(entry.tier)) {
+      this.problems.push(at('tier', `tier "${entry.tier}" is not in the policy data`));
+    }
+    const badHash = phcProblem(entry.hash);
+    if (badHash === null) this.entries.push(toEntry(entry, document.file));
+    else this.refused.push(at('hash', `key ${entry.id} is refused: ${badHash}`));
+  }
+}
+
+const whole = (file: string, message: string): Problem => ({ file, line: 0, column: 0, path: '', message });
+
+/**
+ * Reads every `*.yaml` of a directory, in the order of their names. Any problem refuses the whole load, with one exception:
+ * an entry whose hash is out of bounds is left out and told in `refused`, so that one tampered line does not lock out the others.
+ *
+ * @param known names of the policy data; null when there is none to compare with
+ */
+export async function loadManifests(dir: string, known: KnownNames | null = null): Promise<Result<LoadedManifests, readonly Problem[]>> {
+  const names = await readdir(dir).catch((thrown: unknown) => no(`cannot be read: ${messageOf(thrown)}`));
+  if (!Array.isArray(names)) return no([whole(dir, names.why)]);
+  const loading = new Loading(known);
+  for (const name of names.filter((each) => !each.startsWith('.')).sort()) {
+    if (name.endsWith('.yaml')) await loading.file(join(dir, name));
+    else if (name.endsWith('.yml')) loading.problems.push(whole(join(dir, name), 'is not read: name it *.yaml'));
+  }
+  if (loading.problems.length > 0) return no(loading.problems);
+  return ok({ entries: loading.entries, refused: loading.refused, places: loading.places });
+}
+
+/** One id in a manifest and in the store: nobody could say which one counts. */
+export const idConflicts = (manifests: LoadedManifests, stored: readonly KeyEntry[]): readonly Problem[] =>
+  stored.flatMap(({ id: storedId }) => {
+    const place = manifests.places.get(storedId);
+    return place === undefined ? [] : [{ ...place, message: `key ${storedId} is in the store as well` }];
+  });

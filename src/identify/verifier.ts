@@ -1,0 +1,142 @@
+import { createHmac, createSecretKey, randomBytes } from 'node:crypto';
+import { LRUCache } from 'lru-cache';
+import type { Meter } from '../model/meter.js';
+import type { KeyEntry } from './key-entry.js';
+import { matchesHash, unmatchableHash } from './key-hash.js';
+
+/** `throttled`: the budget of the asker ran out while it waited. */
+export type Verdict = 'yes' | 'no' | 'busy' | 'throttled';
+
+/** Who pays for a computation; asked right before it, told right after it. */
+export interface HashBudget {
+  admits(): boolean;
+  spent(isRight: boolean): void;
+}
+
+/** Compares credentials with hashes, as seldom as it can. */
+export interface Verifier {
+  /** True when this whole credential was verified before against the very hash that the entry has now. Costs one HMAC. */
+  recall(credential: string, entry: KeyEntry): boolean;
+  /** Argon2id; `null` (nobody has that id) is computed as well, against a hash that nothing matches. Equal concurrent credentials share one. */
+  verify(credential: string, entry: KeyEntry | null, budget: HashBudget): Promise<Verdict>;
+  /** Counters that move: computations so far, remembered credentials, waiting and running computations. */
+  readonly stats: VerifierStats;
+}
+
+export interface VerifierStats {
+  readonly hashes: number;
+  readonly remembered: number;
+  readonly waiting: number;
+  readonly running: number;
+}
+
+/** A bounded number of places and a bounded queue before them. */
+class Slots {
+  readonly #places: number;
+  readonly #queueMax: number;
+  readonly #queue: (() => void)[] = [];
+  running = 0;
+
+  constructor(places: number, queueMax: number) {
+    this.#places = places;
+    this.#queueMax = queueMax;
+  }
+
+  get waiting(): number {
+    return this.#queue.length;
+  }
+
+  /** Resolves when there is a place; null when even the queue is full. */
+  enter(): Promise<void> | null {
+    if (this.running < this.#places) {
+      this.running += 1;
+      return Promise.resolve();
+    }
+    if (this.#queue.length >= this.#queueMax) return null;
+    return new Promise((resolve) => this.#queue.push(resolve));
+  }
+
+  leave(): void {
+    const next = this.#queue.shift();
+    if (next === undefined) this.running -= 1;
+    else next(); // the place passes on
+  }
+}
+
+interface Work {
+  readonly mac: string;
+  readonly phc: string;
+  readonly credential: string;
+}
+
+class CachingVerifier implements Verifier {
+  readonly #key = createSecretKey(randomBytes(32));
+  readonly #unmatchable = unmatchableHash();
+  readonly #flights = new Map<string, Promise<Verdict>>();
+  readonly #verified: LRUCache<string, string>;
+  readonly #slots: Slots;
+  readonly #meter: Meter;
+  #hashes = 0;
+
+  constructor(options: VerifierOptions, meter: Meter) {
+    this.#verified = new LRUCache({ max: options.cacheEntries });
+    this.#slots = new Slots(options.concurrency, options.queue);
+    this.#meter = meter;
+    meter.gauge('hash_queue_length', () => this.#slots.waiting);
+  }
+
+  get stats(): VerifierStats {
+    return { hashes: this.#hashes, remembered: this.#verified.size, waiting: this.#slots.waiting, running: this.#slots.running };
+  }
+
+  recall(credential: string, entry: KeyEntry): boolean {
+    return this.#verified.get(this.#mac(credential)) === entry.hash;
+  }
+
+  async verify(credential: string, entry: KeyEntry | null, budget: HashBudget): Promise<Verdict> {
+    const work = { mac: this.#mac(credential), phc: entry?.hash ?? this.#unmatchable, credential };
+    const flightKey = work.mac + work.phc; // injective: a MAC has one length
+    for (let running = this.#flights.get(flightKey); running !== undefined; running = this.#flights.get(flightKey)) {
+      const verdict = await running;
+      if (verdict !== 'throttled') return verdict; // that was the budget of another address, not ours
+    }
+    const flight = this.#compute(work, budget).finally(() => this.#flights.delete(flightKey));
+    this.#flights.set(flightKey, flight);
+    return flight;
+  }
+
+  async #compute({ mac, phc, credential }: Work, budget: HashBudget): Promise<Verdict> {
+    const place = this.#slots.enter();
+    if (place === null) return 'busy';
+    await place;
+    try {
+      if (!budget.admits()) return 'throttled';
+      this.#hashes += 1;
+      const isRight = await matchesHash(phc, credential);
+      budget.spent(isRight);
+      this.#meter.keyValidation(isRight ? 'verified' : 'rejected');
+      if (isRight) this.#verified.set(mac, phc);
+      return isRight ? 'yes' : 'no';
+    } finally {
+      this.#slots.leave();
+    }
+  }
+
+  /** The whole credential is covered, and the random key keeps a memory dump from being a list of digests to search. */
+  #mac(credential: string): string {
+    return createHmac('sha256', this.#key).update(credential).digest('binary');
+  }
+}
+
+export interface VerifierOptions {
+  /** Computations at a time: each takes a core and 19 MiB for some 20 ms. */
+  readonly concurrency: number;
+  /** Computations that may wait. */
+  readonly queue: number;
+  /** Verified credentials that are remembered. */
+  readonly cacheEntries: number;
+}
+
+/** A verifier whose memory ends with the process. */
+export const createVerifier = (options: VerifierOptions, ports: { readonly meter: Meter }): Verifier =>
+  new CachingVerifier(options, ports.meter);

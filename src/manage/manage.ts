@@ -1,0 +1,15 @@
+export { readAuditTail, verifyAuditLog, type AuditProblem, type AuditVerdict } from '../record/record.js';
+import { Desk, Ledger } from './desk.js';
+import type { KeyAdmin, KeyAdminContext } from './port.js';
+
+export { newManifestKey, type ManifestKey } from './manifest-text.js';
+export {
+  localOperator, type CheckedKey, type Grantor, type IssuedKey, type KeyAdmin, type KeyAdminContext, type KeyAnswer, type KeyDesk, type KeyProblem,
+  type KeyStore, type KeyView, type KeyWish, type ListFilter, type RevokedKey, type RotatedKey, type RotateWish,
+} from './port.js';
+
+/** Key administration over one ring and one store. */
+export function createKeyAdmin(context: KeyAdminContext): KeyAdmin {
+  const ledger = new Ledger();
+  return { as: (grantor) => new Desk(context, grantor, ledger) };
+}
