@@ -1,18 +1,19 @@
-import { join } from 'node:path';
 import { systemClock } from '../base/clock.js';
 import { describeProblem } from '../base/document.js';
 import { createLogger, messageOf, type Logger, type LogLevel } from '../base/log.js';
 import { no, ok, type Result } from '../base/result.js';
 import { startWatchdog } from '../authorize/authorize.js';
 import { loadConfig, type LoadedConfig } from '../config/config.js';
-import { startControl } from '../control/control.js';
-import { createKeyAdmin, type KeyAdmin } from '../manage/manage.js';
+import { controlPath, startControl } from '../control/control.js';
+import { createKeyAdmin, localOperator, type KeyAdmin } from '../manage/manage.js';
 import { buildGeneration, createReloader, readSources, type Reloader, type SourceContext } from '../reload/reload.js';
 import { openListeners } from './listeners.js';
 import { openParts, type Parts } from './parts.js';
 import { createStatus } from './status.js';
 
 export { auditDirOf } from './parts.js';
+export { checkSources } from './check.js';
+export { version } from './version.js';
 
 export interface StartOptions {
   /** Configuration file. */
@@ -76,18 +77,22 @@ async function startOver(options: StartOptions, opened: Opened): Promise<Result<
   const reloader = createReloader(buildGeneration(read.value, parts), { sources, parts, audit: parts.auditLog, log });
   const keyAdmin = keyAdminOver(opened, reloader);
   const status = createStatus({ parts, reloader });
-  const listeners = await openListeners({ loaded, parts, reloader, status, log });
   const control = await startControl({
-    path: join(parts.dataDir, 'control.sock'), keyAdmin, status: status.detailed, log,
-    reload: async () => status.reloadAnswer(await reloader.reload({ kind: 'local', id: 'local', address: null })),
+    path: controlPath(parts.dataDir), keys: keyAdmin.as(localOperator), status: status.detailed, log,
+    reload: async () => status.reloadAnswer(await reloader.reload(localOperator.actor)),
   });
+  if (!control.ok) {
+    await watchdog.stop();
+    return no([control.why]);
+  }
+  const listeners = await openListeners({ loaded, parts, reloader, status, log });
   await parts.auditLog.commit({ type: 'system.started', severity: 'info', atMs: systemClock.nowMs(), fields: { generation: reloader.current().hash } });
   log.info('started', { ...listeners.urls, generation: reloader.current().hash, audit_file_system: parts.auditLog.status().fileSystem });
   let stopping: Promise<void> | null = null;
   const stop = async (): Promise<void> => {
     log.info('stopping');
     await listeners.close(reloader.current().sources.loaded.config.drain_ms);
-    await control.close();
+    await control.value.close();
     reloader.current().sources.tokens.close();
     await watchdog.stop();
     await parts.auditLog.commit({ type: 'system.stopped', severity: 'info', atMs: systemClock.nowMs(), fields: {} }).catch(() => undefined); // a full disk must not keep the process

@@ -1,0 +1,18 @@
+import { systemClock } from '../base/clock.js';
+import { describeProblem } from '../base/document.js';
+import { createLogger } from '../base/log.js';
+import { createMeter } from '../record/record.js';
+import { readSources } from '../reload/reload.js';
+
+/** Reads and checks everything that a start would, and changes nothing. @returns every problem, one line each */
+export async function checkSources(options: { readonly file: string; readonly mayBeOpen: boolean }): Promise<readonly string[]> {
+  const read = await readSources({
+    file: options.file,
+    mayBeOpen: options.mayBeOpen,
+    storeKeys: () => [], // the store may be in use by the process that this configuration is for
+    ports: { clock: systemClock, meter: createMeter(''), log: createLogger('error') },
+  });
+  if (!read.ok) return read.why.map(describeProblem);
+  read.value.tokens.close();
+  return read.value.manifests.refused.map(describeProblem);
+}

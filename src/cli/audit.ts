@@ -1,0 +1,53 @@
+import { InvalidArgumentError, type Command } from 'commander';
+import { visible } from '../base/encoding.js';
+import { readAuditTail, verifyAuditLog } from '../manage/manage.js';
+import { placeOf, type PlaceOptions } from './place.js';
+
+interface AuditOptions extends PlaceOptions {
+  readonly auditDir?: string;
+  readonly format: string;
+}
+
+const countOf = (text: string): number => {
+  if (!/^[1-9]\d{0,5}$/.test(text)) throw new InvalidArgumentError('must be a whole number from 1');
+  return Number(text);
+};
+
+const placed = (command: Command): Command =>
+  command
+    .option('--audit-dir <dir>', 'directory of the audit log')
+    .option('--data-dir <dir>', 'data directory that holds it; default is $MEMGATE_DATA_DIR')
+    .option('--config <file>', 'configuration file that names it')
+    .option('--format <format>', 'text or json', 'text');
+
+const dirOf = async (options: AuditOptions): Promise<string> => options.auditDir ?? (await placeOf(options)).auditDir;
+
+/** `memgate audit tail|verify` */
+export function auditCommands(program: Command): void {
+  const audit = program.command('audit').description('Read and check the durable record of decisions.');
+  placed(audit.command('tail'))
+    .description('Show the newest records.')
+    .option('-n, --count <number>', 'how many', countOf, 20)
+    .action(async (options: AuditOptions & { count: number }) => {
+      for (const record of await readAuditTail(await dirOf(options), options.count)) {
+        process.stdout.write(`${options.format === 'json' ? JSON.stringify(record) : lineOf(record)}\n`);
+      }
+    });
+  placed(audit.command('verify'))
+    .description('Check the chain of the whole log: every change, gap, swap and cut is named with its place.')
+    .action(async (options: AuditOptions) => {
+      const found = await verifyAuditLog(await dirOf(options));
+      if (options.format === 'json') process.stdout.write(`${JSON.stringify(found)}\n`);
+      else {
+        for (const { segment, line, kind, message } of found.problems) process.stdout.write(`${segment}:${String(line)}: ${kind}: ${visible(message)}\n`);
+        process.stdout.write(`${String(found.records)} records in ${String(found.segments)} segments: ${found.ok ? 'the chain holds' : 'THE CHAIN IS BROKEN'}\n`);
+      }
+      process.exitCode = found.ok ? 0 : 1;
+    });
+}
+
+/** One line for people: time, what, who, where, and how it went. */
+function lineOf(record: Readonly<Record<string, unknown>>): string {
+  const shown = ['time', 'type', 'effect', 'subject_id', 'method', 'route', 'status', 'code', 'id'].map((name) => record[name]).filter((value) => value !== undefined && value !== null);
+  return visible(shown.map((value) => (typeof value === 'object' ? JSON.stringify(value) : String(value as string | number | boolean))).join('  '));
+}

@@ -1,0 +1,17 @@
+#!/usr/bin/env node
+import { CommanderError } from 'commander';
+import { messageOf } from '../base/log.js';
+import { buildProgram } from './program.js';
+
+const usage = 2;
+
+try {
+  await buildProgram().parseAsync(process.argv);
+} catch (thrown) {
+  if (thrown instanceof CommanderError) {
+    process.exitCode = thrown.exitCode === 0 ? 0 : usage; // commander has said what is wrong
+  } else {
+    process.stderr.write(`memgate: ${messageOf(thrown)}\n`);
+    process.exitCode = 1;
+  }
+}

@@ -1,0 +1,112 @@
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { systemClock } from '../base/clock.js';
+import { messageOf, type LogLevel } from '../base/log.js';
+import { no, ok, type Result } from '../base/result.js';
+import { start, type Running } from '../app/app.js';
+import { localOperator } from '../manage/manage.js';
+import { startMemoryServer } from './server/server.js';
+
+export interface DemoOptions {
+  /** Port of the gateway; 0 takes free ones for every listener. */
+  readonly port: number;
+  /** A memory server of the caller's, in the place of the built-in one. */
+  readonly upstream?: string | undefined;
+  readonly dataDir?: string | undefined;
+  readonly auditDir?: string | undefined;
+  /** Tier of every key but `free_tier`. */
+  readonly tier: string;
+  readonly logLevel: LogLevel;
+}
+
+export interface Demo {
+  readonly facts: {
+    readonly gateway: string;
+    readonly admin: string;
+    readonly probes: string;
+    readonly upstream: string;
+    readonly data_dir: string;
+    readonly audit_dir: string;
+    readonly keys: Readonly<Record<keyof typeof demoKeys, string>>;
+  };
+  stop(): Promise<void>;
+}
+
+export const demoSpaces = ['alpha', 'beta', 'default'];
+
+const read = ['MemoryRead'];
+const write = ['MemoryRead', 'MemoryWrite', 'MemoryDelete'];
+const demoKeys = {
+  alpha_writer: { spaces: ['alpha'], permissions: write },
+  alpha_reader: { spaces: ['alpha'], permissions: read },
+  beta_writer: { spaces: ['beta'], permissions: write },
+  all_spaces: { spaces: ['*'], permissions: [...write, 'SpaceList', 'SpaceCreate', 'SpaceDelete'] },
+  admin: {
+    spaces: ['*'],
+    permissions: ['AdminUpstream', 'AdminKeyManagement', 'AdminConfig', 'AdminPolicy', 'AdminAudit', 'AdminCredentials', 'AdminIncident', 'SystemShutdown'],
+  },
+  free_tier: { spaces: ['alpha'], permissions: ['MemoryRead', 'MemoryWrite'] },
+} as const;
+
+const inPackage = (path: string): string => fileURLToPath(new URL(`../../${path}`, import.meta.url));
+
+/** Starts a small memory server, memgate in front of it, and makes keys to try. */
+export async function startDemo(options: DemoOptions): Promise<Result<Demo, readonly string[]>> {
+  const made = options.dataDir === undefined ? await mkdtemp(join(tmpdir(), 'memgate-demo-')) : null;
+  const dir = resolve(made ?? options.dataDir ?? '');
+  await mkdir(dir, { recursive: true, mode: 0o700 });
+  const server = options.upstream === undefined ? await startMemoryServer({ port: 0, dataDir: dir, spaces: demoSpaces, clock: systemClock }) : null;
+  const upstream = options.upstream ?? server?.url ?? '';
+  const clean = async (): Promise<void> => {
+    await server?.close();
+    if (made !== null) await rm(made, { recursive: true, force: true });
+  };
+  const file = join(dir, 'memgate.yaml');
+  await writeFile(file, configText(options, { dir, upstream, isOwnDirectory: made !== null }), { mode: 0o600 });
+  const running = await start({ file, mayBeOpen: false, logLevel: options.logLevel });
+  if (!running.ok) {
+    await clean();
+    return running;
+  }
+  const stop = async (): Promise<void> => {
+    await running.value.stop();
+    await clean();
+  };
+  try {
+    const { gateway, admin, probes, dataDir, auditDir } = running.value;
+    return ok({ facts: { gateway, admin, probes, upstream, data_dir: dataDir, audit_dir: auditDir, keys: await makeKeys(running.value, options.tier) }, stop });
+  } catch (thrown) {
+    await stop();
+    return no([messageOf(thrown)]);
+  }
+}
+
+/** JSON is YAML: the configuration that `memgate serve --config` would read as well. */
+function configText(options: DemoOptions, place: { readonly dir: string; readonly upstream: string; readonly isOwnDirectory: boolean }): string {
+  const port = (usual: number): number => (options.port === 0 ? 0 : usual);
+  const config = {
+    data_dir: place.dir,
+    profile: inPackage('config/profiles/engram.yaml'),
+    policy: { bundle: inPackage('policies/dist/memgate.tar.gz') },
+    gateway: { listen: `127.0.0.1:${String(options.port)}` },
+    admin: { listen: `127.0.0.1:${String(port(9901))}` },
+    probes: { listen: `127.0.0.1:${String(port(9902))}` },
+    upstream: { url: place.upstream },
+    // A directory of the demo's own is thrown away at the end: it may be in memory.
+    audit: { ...(options.auditDir !== undefined && { dir: resolve(options.auditDir) }), allow_tmpfs: place.isOwnDirectory },
+  };
+  return `${JSON.stringify(config, null, 2)}\n`;
+}
+
+async function makeKeys({ keyAdmin }: Running, tier: string): Promise<Demo['facts']['keys']> {
+  const desk = keyAdmin.as(localOperator);
+  const made: Record<string, string> = {};
+  for (const [name, wish] of Object.entries(demoKeys)) {
+    const issued = await desk.createKey({ name: `demo ${name}`, owner: 'demo', ...wish, tier: name === 'free_tier' ? 'free' : tier });
+    if (!issued.ok) throw new Error(issued.why.problems.join('; '));
+    made[name] = issued.value.key;
+  }
+  return made as Demo['facts']['keys']; // every name of the table was made
+}
