@@ -1,10 +1,19 @@
 import type { AuditLevel } from './decision.js';
 
 export type JsonValue =
-  | string | number | boolean | null | readonly JsonValue[] | { readonly [name: string]: JsonValue };
+  string | number | boolean | null | readonly JsonValue[] | { readonly [name: string]: JsonValue };
 
 export const auditFamilies = [
-  'auth', 'user', 'key', 'memory', 'policy', 'authorization', 'rate_limit', 'config', 'system', 'security',
+  'auth',
+  'user',
+  'key',
+  'memory',
+  'policy',
+  'authorization',
+  'rate_limit',
+  'config',
+  'system',
+  'security',
 ] as const;
 export type AuditFamily = (typeof auditFamilies)[number];
 

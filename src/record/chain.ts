@@ -1,0 +1,83 @@
+import { hash } from 'node:crypto';
+
+/** Where the chain stands: the last record's number and hash. */
+export interface Head {
+  readonly seq: number;
+  readonly hash: string;
+}
+
+/** Before the first record of a log. */
+export const genesis: Head = { seq: 0, hash: '0'.repeat(64) };
+
+/** A record is at most this long, newline included. */
+export const recordBytesMax = 8_192;
+
+/** What `seal` adds around a body, at most: number, time, two hashes, their names. */
+export const sealBytes = 280;
+
+let timeMs = NaN;
+let timeText = '';
+
+/** ISO 8601; one conversion a millisecond. */
+export function isoTime(ms: number): string {
+  if (ms !== timeMs) {
+    timeText = new Date(ms).toISOString();
+    timeMs = ms;
+  }
+  return timeText;
+}
+
+/**
+ * Makes one line of a body such as `"type":"key.created",…`. The hash covers every byte before `,"hash":"`,
+ * and with them the hash of the record before: `printf %s "${line%,\"hash\":*}" | sha256sum` checks it.
+ */
+export function seal(head: Head, atMs: number, body: string): { readonly line: string; readonly head: Head } {
+  const seq = head.seq + 1;
+  const covered = `{"seq":${String(seq)},"time":"${isoTime(atMs)}","prev":"${head.hash}",${body}`;
+  const digest = hash('sha256', covered, 'hex');
+  return { line: `${covered},"hash":"${digest}"}\n`, head: { seq, hash: digest } };
+}
+
+/** What a line says of its place in the chain. */
+export interface Link extends Head {
+  readonly time: string;
+  readonly prev: string;
+  readonly type: string;
+  /** False when the bytes do not give the hash that the line states. */
+  readonly intact: boolean;
+}
+
+const start = /^\{"seq":(\d{1,16}),"time":"([0-9TZ:.+-]{20,27})","prev":"([0-9a-f]{64})","type":"([^"\\]{1,64})",/;
+const end = /^,"hash":"([0-9a-f]{64})"\}$/;
+const endBytes = 75;
+const startBytes = 200;
+
+/** Reads the chain's part of a line (without its newline); null when it is not in the form that `seal` gives. */
+export function readLink(line: Buffer): Link | null {
+  if (line.length <= endBytes || line.length >= recordBytesMax) return null;
+  const covered = line.length - endBytes;
+  const head = start.exec(line.toString('latin1', 0, Math.min(startBytes, covered)));
+  const tail = end.exec(line.toString('latin1', covered));
+  if (head === null || tail === null) return null;
+  const stated = tail[1] ?? '';
+  return {
+    seq: Number(head[1]),
+    time: head[2] ?? '',
+    prev: head[3] ?? '',
+    type: head[4] ?? '',
+    hash: stated,
+    intact: hash('sha256', line.subarray(0, covered), 'hex') === stated,
+  };
+}
+
+/** The whole record, or null when the line is no JSON object. */
+export function parseRecord(line: Buffer): Record<string, unknown> | null {
+  try {
+    const value: unknown = JSON.parse(line.toString('utf8'));
+    return typeof value === 'object' && value !== null && !Array.isArray(value)
+      ? (value as Record<string, unknown>)
+      : null;
+  } catch {
+    return null;
+  }
+}

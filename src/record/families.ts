@@ -1,0 +1,72 @@
+import type { GaugeName } from '../model/meter.js';
+import type { MetricFamily } from './series.js';
+
+const requestSeconds = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30];
+const shortSeconds = [0.00001, 0.000025, 0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01];
+const diskSeconds = [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1];
+
+const counter = (help: string, ...labels: readonly string[]): MetricFamily => ({ kind: 'counter', help, labels });
+const gauge = (help: string): MetricFamily => ({ kind: 'gauge', help, labels: [] });
+const histogram = (help: string, buckets: readonly number[], ...labels: readonly string[]): MetricFamily => ({
+  kind: 'histogram',
+  help,
+  labels,
+  buckets,
+});
+
+/** What is counted, by name without the prefix. */
+export const counters = {
+  http_requests_total: counter(
+    'Requests that were answered. Status 0: the client left before a head was sent.',
+    'method',
+    'route',
+    'status',
+  ),
+  http_refusals_total: counter('Requests that the gateway answered itself, by code.', 'code'),
+  auth_attempts_total: counter('Credentials that were looked at.', 'result'),
+  auth_failures_total: counter('Credentials that were refused.', 'reason'),
+  api_key_validations_total: counter(
+    'API keys checked: hit from the cache, verified or rejected after an Argon2id computation.',
+    'result',
+  ),
+  deprecated_key_usage_total: counter('Requests with a rotated key inside its grace period.'),
+  rate_limit_hits_total: counter('Requests that a limit refused.', 'limit', 'tier'),
+  credential_operations_total: counter('Keys made, rotated and revoked.', 'operation', 'result'),
+  audit_events_total: counter('Records of the audit log that are on disk.', 'family'),
+  audit_lost_total: counter('Records that could not be written.'),
+  policy_errors_total: counter('Evaluations that gave no well-formed decision.', 'kind'),
+  policy_instances_replaced_total: counter('Policy instances that were thrown away after an error.'),
+  upstream_errors_total: counter('Requests that the memory server failed, by code.', 'code'),
+  upstream_pools_replaced_total: counter('Connection pools that were stuck and were replaced.'),
+  connections_refused_total: counter('Client connections that were closed at once.', 'reason'),
+  config_reloads_total: counter('Reloads that were tried.', 'result'),
+} as const satisfies Record<string, MetricFamily>;
+
+export const histograms = {
+  http_request_duration_seconds: histogram('From the head of a request to its end.', requestSeconds, 'route'),
+  audit_batch_records: histogram(
+    'Records that share one sync of the disk.',
+    [1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024],
+  ),
+  audit_batch_duration_seconds: histogram('Writing and syncing of one batch.', diskSeconds),
+  policy_evaluation_duration_seconds: histogram('One evaluation of the policy.', shortSeconds),
+} as const satisfies Record<string, MetricFamily>;
+
+export const gauges = {
+  requests_in_progress: gauge('Requests between head and end.'),
+  hash_queue_length: gauge('Credentials that wait for an Argon2id computation.'),
+  limit_buckets: gauge('Buckets of rate limits in memory.'),
+  audit_queue_length: gauge('Records that wait for the disk.'),
+  audit_bytes: gauge('Size of all segments of the audit log.'),
+  audit_last_sequence: gauge('Number of the last record on disk.'),
+  upstream_connections: gauge('Connections to the memory server.'),
+  upstream_pending: gauge('Requests that wait for a connection to the memory server.'),
+  keys_loaded: gauge('API keys in force.'),
+  policy_memory_bytes: gauge('Memory of the policy instance.'),
+  generation_loaded_timestamp_seconds: gauge('Unix time at which the generation in force was loaded.'),
+  config_last_reload_successful: gauge('1 when the last reload took effect, 0 when it was refused.'),
+  open_connections: gauge('Client connections.'),
+} as const satisfies Record<GaugeName, MetricFamily>;
+
+/** Every family of ours, for the reference page. */
+export const metricFamilies: Readonly<Record<string, MetricFamily>> = { ...counters, ...histograms, ...gauges };

@@ -1,0 +1,97 @@
+import { addressGroup } from '../base/address.js';
+import type { Clock } from '../base/clock.js';
+import type { Fault, Refusal, RefusalCode } from '../model/codes.js';
+import type { Meter } from '../model/meter.js';
+import type { DataClass } from '../model/permissions.js';
+import { Observed, Receipt, type Admission } from '../model/proofs.js';
+import type { Outcome, Trail } from '../model/trail.js';
+import type { AuditLog } from './log.js';
+import { decisionEvent, outcomeEvent } from './decision-text.js';
+import { allowed, denied, wouldDeny } from './verdicts.js';
+
+export { openAuditLog, type AuditLog, type AuditLogOptions, type AuditLogPorts, type AuditLogStatus } from './log.js';
+export { verifyAuditLog, readAuditTail, type AuditProblem, type AuditVerdict } from './verify.js';
+export { createMeter, type ScrapedMeter } from './metrics.js';
+export { auditEventTypes, type AuditEventType } from './events.js';
+
+/** The stage that makes decisions durable before they take effect, and tells how requests ended. */
+export interface RecordStage {
+  /** Returns when the decision is on disk. @throws Fault `record.unavailable`; then nothing may go upstream */
+  decision(admission: Admission, trail: Trail): Promise<Receipt>;
+  /** Enforcement observe: notes what enforce would have done (`why` null: it would have passed). A loss is counted and blocks nothing. */
+  observed(trail: Trail, why: Refusal | Fault | null): Promise<Observed>;
+  /** A no. Waits for the disk where the caller is known, counts under the budget where not. Never throws. */
+  refusal(trail: Trail, why: Refusal | Fault): Promise<void> | void;
+  /** Bytes that never became a request. */
+  malformed(facts: { readonly id: string; readonly address: string; readonly code: RefusalCode }): void;
+  /** How a request ended: a record where it was admitted or observed, and the metrics always. */
+  outcome(trail: Trail, outcome: Outcome): void;
+}
+
+export interface RecordContext {
+  readonly log: AuditLog;
+  readonly meter: Meter;
+  readonly clock: Clock;
+  /** For reads only: `buffered` does not wait for the disk. */
+  readonly durability: Readonly<Record<DataClass, 'strict' | 'buffered'>>;
+}
+
+const reads: ReadonlySet<string> = new Set(['MemoryRead', 'SpaceList', 'SystemHealth', 'SystemMetrics']);
+
+// Without a credential a caller is as many as it likes, so its refusals are counted by address.
+const isKnown = (trail: Trail): boolean => trail.subject !== null && trail.subject.kind !== 'anonymous';
+
+// What the proof holds is what is recorded, whatever the trail says.
+function admitted({ permit, limit }: Admission, trail: Trail): Trail {
+  const { identity, target, decision, input } = permit;
+  return { ...trail, request: target.request, subject: identity.subject, target, decision, input, limit };
+}
+
+const isBuffered = ({ permit }: Admission, durability: RecordContext['durability']): boolean => {
+  const { route } = permit.target.facts;
+  return durability[route.class] === 'buffered' && reads.has(route.permission);
+};
+
+/** The stage over an open log. */
+export function createRecord({ log, meter, clock, durability }: RecordContext): RecordStage {
+  // Requests that have a decision record and owe an outcome.
+  const open = new Set<string>();
+  const address = (trail: Trail): string => addressGroup(trail.request?.clientAddress ?? trail.raw.peerAddress);
+
+  return {
+    async decision(admission, trail) {
+      const { id } = trail.raw;
+      const facts = admitted(admission, trail);
+      const event = { ...decisionEvent(facts, allowed(facts), clock.nowMs()), opens: id };
+      if (isBuffered(admission, durability)) log.note(event);
+      else await log.commit(event);
+      open.add(id);
+      return Receipt.recorded(admission);
+    },
+    observed(trail, why) {
+      const { request } = trail;
+      if (request === null) return Promise.reject(new Error('a request that the gate refused cannot be observed'));
+      const verdict = why === null ? allowed(trail) : wouldDeny(why);
+      log.note({ ...decisionEvent(trail, verdict, clock.nowMs()), opens: trail.raw.id });
+      open.add(trail.raw.id);
+      return Promise.resolve(Observed.recorded(request, trail.target));
+    },
+    refusal(trail, why) {
+      const event = { ...decisionEvent(trail, denied(why), clock.nowMs()), yieldsReserve: true } as const;
+      if (!isKnown(trail)) log.noteRefusal(event, address(trail));
+      else return log.commit(event).catch(() => undefined); // the log has counted the loss
+    },
+    malformed({ id, address: peer, code }) {
+      const fields = { id, client_address: peer, effect: 'deny', code };
+      const event = { type: 'security.malformed-request', severity: 'warning', atMs: clock.nowMs(), fields } as const;
+      log.noteRefusal({ ...event, yieldsReserve: true }, addressGroup(peer));
+    },
+    outcome(trail, outcome) {
+      const durationMs = Math.max(0, clock.monotonicMs() - trail.raw.startedMs);
+      const { status, code } = outcome;
+      const route = trail.target?.facts.route.id ?? 'none';
+      meter.request({ method: trail.raw.method, route, status, durationS: durationMs / 1_000, code });
+      if (open.delete(trail.raw.id)) log.note(outcomeEvent(trail.raw.id, outcome, { atMs: clock.nowMs(), durationMs }));
+    },
+  };
+}
