@@ -31,11 +31,9 @@ export function parseText(text: string): ParsedText {
   const reading = new Reading();
   try {
     const document = reading.compose(text);
-    if (document !== null && reading.problems.length === 0) {
-      const value = reading.plain(document.contents, [], { name: 0, depth: 0 });
-      if (reading.problems.length === 0) {
-        return { ok: true, json: JSON.stringify(value), places: Uint32Array.from(reading.places) };
-      }
+    const value = reading.plain(document.contents, [], { name: 0, depth: 0 });
+    if (reading.problems.length === 0) {
+      return { ok: true, json: JSON.stringify(value), places: Uint32Array.from(reading.places) };
     }
   } catch (thrown) {
     if (!(thrown instanceof Stop)) reading.blame(0, [], 'cannot be parsed as YAML');
@@ -58,7 +56,7 @@ class Reading {
   }
 
   /** Token by token, so that the depth is known before anything recurses. */
-  compose(text: string): Document.Parsed | null {
+  compose(text: string): Document.Parsed {
     this.#lines.addNewLine(0);
     const parser = new Parser(this.#lines.addNewLine);
     const tokens = [];
@@ -72,9 +70,10 @@ class Reading {
     // Duplicates are found below, in linear time.
     const composer = new Composer({ schema: 'core', strict: true, stringKeys: true, uniqueKeys: false });
     const [document, second] = [...composer.compose(tokens, true, text.length)];
-    if (document === undefined || !('directives' in document)) return null;
+    if (document === undefined || !('directives' in document)) this.#fatal(0, 'is empty');
     if (second !== undefined) this.#fatal(second.range[0], 'holds a second document; one is wanted');
     this.#syntax(document);
+    if (this.problems.length > 0) throw new Stop();
     return document;
   }
 

@@ -14,10 +14,7 @@ const unsafe =
 
 /** Makes text safe for a terminal and a log line: controls become visible \uXXXX escapes. */
 export const visible = (text: string): string =>
-  text.replace(
-    unsafe,
-    (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`,
-  );
+  text.replace(unsafe, (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`);
 
 /** `visible`, cut to at most `max` characters, with an ellipsis where something was cut. */
 export function capped(text: string, max: number): string {

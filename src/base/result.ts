@@ -1,14 +1,12 @@
 /** The answer of a step that may say no. A no is a value, not an exception. */
-export type Result<T, E> =
-  { readonly ok: true; readonly value: T } | { readonly ok: false; readonly why: E };
+export type Result<T, E> = { readonly ok: true; readonly value: T } | { readonly ok: false; readonly why: E };
 
 export const ok = <T>(value: T): { readonly ok: true; readonly value: T } => ({ ok: true, value });
 
 export const no = <E>(why: E): { readonly ok: false; readonly why: E } => ({ ok: false, why });
 
 /** Awaits only what really is a promise: a step that answers at once costs no turn of the event loop. */
-export const settled = async <T>(step: T | Promise<T>): Promise<T> =>
-  step instanceof Promise ? await step : step;
+export const settled = async <T>(step: T | Promise<T>): Promise<T> => (step instanceof Promise ? await step : step);
 
 /** Marks a branch that the types say cannot be reached. */
 export function assertNever(value: never): never {

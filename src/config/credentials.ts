@@ -10,7 +10,8 @@ export const keys = z
       .min(1)
       .max(8)
       .default(['engram_key'])
-      .describe('Prefixes of API keys; the first is used for new ones.'),
+      .describe('Prefixes of API keys; the first is used for new ones.')
+      .meta({ restart: true }),
     manifests: z.string().min(1).optional().describe('Directory of key manifests (*.yaml).'),
     hash_concurrency: z
       .int()
@@ -38,13 +39,15 @@ export const keys = z
       .min(1)
       .max(1_000_000)
       .default(30)
-      .describe('Failed attempts per minute of one address (IPv4, IPv6 /64) before hashing stops for it.'),
+      .describe('Failed attempts per minute of one address (IPv4, IPv6 /64) before hashing stops for it.')
+      .meta({ restart: true }),
     failures_per_minute_per_key: z
       .int()
       .min(1)
       .max(1_000_000)
       .default(10)
-      .describe('Failed attempts per minute of one address on one key id before hashing stops for that pair.'),
+      .describe('Failed attempts per minute of one address on one key id before hashing stops for that pair.')
+      .meta({ restart: true }),
   })
   .describe('API keys.');
 

@@ -132,7 +132,8 @@ export const schema = z
         level: z
           .enum(['debug', 'info', 'warn', 'error'])
           .default('info')
-          .describe('Least severe lines of the process log.'),
+          .describe('Least severe lines of the process log.')
+          .meta({ restart: true }),
       })
       .prefault({})
       .describe('The process log, on standard error.'),

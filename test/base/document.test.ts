@@ -82,7 +82,7 @@ for (const { name, text: refusedText, want } of refused) {
   t.test(`readYaml() refuses ${name}`, async (t) => {
     const read = await readYaml('f.yaml', refusedText);
     if (read.ok) return t.fail('must be refused', { value: read.value.value });
-    t.match(describeProblem(read.why[0] ?? t.fail('no problem')), want);
+    t.match(read.why.map(describeProblem)[0], want);
     t.ok(read.why.length <= 100);
   });
 }
@@ -114,7 +114,7 @@ t.test('parseAside() ends a thread that takes too long', async (t) => {
   });
 });
 
-t.test('readYaml() agrees with the writer of the library on any plain value', async (t) => {
+t.test('readYaml() agrees with the writer of the library on any plain value', async () => {
   const name = fc.string({ maxLength: 8 }).filter((word) => !['__proto__', 'constructor', 'prototype'].includes(word));
   const { value } = fc.letrec((tie) => ({
     value: fc.oneof(
@@ -137,7 +137,7 @@ t.test('readYaml() agrees with the writer of the library on any plain value', as
   );
 });
 
-t.test('parseText() answers any text with a value or a problem', async (t) => {
+t.test('parseText() answers any text with a value or a problem', async () => {
   const piece = fc.constantFrom(
     'a',
     ': ',
