@@ -9,14 +9,21 @@ import type { BuiltGeneration } from '../reload/reload.js';
 import { adminBodyBytesMax, adminProfile } from './profile.js';
 
 /** What a route of ours does once it is permitted and recorded. */
-export type AdminAction = (call: { readonly actor: Actor; readonly body: Buffer | null }) => Promise<{ readonly status: number; readonly body: unknown }>;
+export type AdminAction = (call: {
+  readonly actor: Actor;
+  readonly body: Buffer | null;
+}) => Promise<{ readonly status: number; readonly body: unknown }>;
 
 export type AdminActions = Readonly<Record<string, AdminAction>>;
 
 /** The operators' generation: gate, policy, limits and record of the one in force, our own routes, and actions in the place of an upstream. */
 export function createAdmin(actions: AdminActions): (built: BuiltGeneration) => Generation {
   const known = new WeakMap<BuiltGeneration, Generation>();
-  const resolve = createResolve({ profile: adminProfile, isKnownSpace: () => false, inspectMaxBytes: adminBodyBytesMax });
+  const resolve = createResolve({
+    profile: adminProfile,
+    isKnownSpace: () => false,
+    inspectMaxBytes: adminBodyBytesMax,
+  });
   return (built) => {
     const cached = known.get(built);
     if (cached !== undefined) return cached;
@@ -39,7 +46,11 @@ export function createAdmin(actions: AdminActions): (built: BuiltGeneration) => 
   };
 }
 
-async function act(actions: AdminActions, receipt: Receipt, { response, ownHeaders }: ForwardReply): Promise<Forwarded> {
+async function act(
+  actions: AdminActions,
+  receipt: Receipt,
+  { response, ownHeaders }: ForwardReply,
+): Promise<Forwarded> {
   const { identity, target } = receipt.admission.permit;
   const gone = identity.live();
   if (gone !== null) return { ok: false, why: gone };
@@ -49,10 +60,26 @@ async function act(actions: AdminActions, receipt: Receipt, { response, ownHeade
   const actor: Actor = { kind: kind === 'anonymous' ? 'system' : kind, id, address: target.request.clientAddress };
   const answer = await action({ actor, body: target.facts.body });
   const bytes = Buffer.from(`${JSON.stringify(answer.body)}\n`);
-  response.writeHead(answer.status, ['Content-Type', 'application/json', 'Content-Length', String(bytes.length), 'Cache-Control', 'no-store', ...ownHeaders]);
+  response.writeHead(answer.status, [
+    'Content-Type',
+    'application/json',
+    'Content-Length',
+    String(bytes.length),
+    'Cache-Control',
+    'no-store',
+    ...ownHeaders,
+  ]);
   response.end(target.request.method === 'HEAD' ? undefined : bytes);
   return {
     ok: true,
-    value: { status: answer.status, endedBy: 'completed', notForwarded: null, code: null, requestBytes: target.request.body.received, responseBytes: bytes.length, upstreamMs: null },
+    value: {
+      status: answer.status,
+      endedBy: 'completed',
+      notForwarded: null,
+      code: null,
+      requestBytes: target.request.body.received,
+      responseBytes: bytes.length,
+      upstreamMs: null,
+    },
   };
 }

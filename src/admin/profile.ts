@@ -6,8 +6,22 @@ export const adminProfile: Profile = compileProfile(
     name: 'memgate-admin',
     space: { pattern: '^[a-z0-9_-]{1,64}$', absent: 'refuse', unknown: 'free', carriers: [] },
     routes: [
-      { id: 'admin.health', match: 'GET /health/detailed', action: 'config:read', permission: 'AdminConfig', class: 'metadata', space: 'NONE' },
-      { id: 'admin.reload', match: 'POST /-/reload', action: 'config:reload', permission: 'AdminConfig', class: 'metadata', space: 'NONE' },
+      {
+        id: 'admin.health',
+        match: 'GET /health/detailed',
+        action: 'config:read',
+        permission: 'AdminConfig',
+        class: 'metadata',
+        space: 'NONE',
+      },
+      {
+        id: 'admin.reload',
+        match: 'POST /-/reload',
+        action: 'config:reload',
+        permission: 'AdminConfig',
+        class: 'metadata',
+        space: 'NONE',
+      },
     ],
   }),
 );

@@ -13,6 +13,7 @@ import { createStatus } from './status.js';
 
 export { auditDirOf } from './parts.js';
 export { checkSources } from './check.js';
+export { openLocalKeys, type LocalKeys, type LocalPlace } from './local-keys.js';
 export { version } from './version.js';
 
 export interface StartOptions {
@@ -47,7 +48,9 @@ export async function start(options: StartOptions): Promise<Result<Running, read
   const log = createLogger(options.logLevel ?? loaded.value.config.log.level);
   const parts = await openParts({ loaded: loaded.value, clock: systemClock, log });
   if (!parts.ok) return no([parts.why]);
-  const running = await startOver(options, { loaded: loaded.value, parts: parts.value, log }).catch((thrown: unknown) => no([messageOf(thrown)]));
+  const running = await startOver(options, { loaded: loaded.value, parts: parts.value, log }).catch((thrown: unknown) =>
+    no([messageOf(thrown)]),
+  );
   if (!running.ok) await parts.value.close();
   return running;
 }
@@ -78,7 +81,10 @@ async function startOver(options: StartOptions, opened: Opened): Promise<Result<
   const keyAdmin = keyAdminOver(opened, reloader);
   const status = createStatus({ parts, reloader });
   const control = await startControl({
-    path: controlPath(parts.dataDir), keys: keyAdmin.as(localOperator), status: status.detailed, log,
+    path: controlPath(parts.dataDir),
+    keys: keyAdmin.as(localOperator),
+    status: status.detailed,
+    log,
     reload: async () => status.reloadAnswer(await reloader.reload(localOperator.actor)),
   });
   if (!control.ok) {
@@ -86,8 +92,17 @@ async function startOver(options: StartOptions, opened: Opened): Promise<Result<
     return no([control.why]);
   }
   const listeners = await openListeners({ loaded, parts, reloader, status, log });
-  await parts.auditLog.commit({ type: 'system.started', severity: 'info', atMs: systemClock.nowMs(), fields: { generation: reloader.current().hash } });
-  log.info('started', { ...listeners.urls, generation: reloader.current().hash, audit_file_system: parts.auditLog.status().fileSystem });
+  await parts.auditLog.commit({
+    type: 'system.started',
+    severity: 'info',
+    atMs: systemClock.nowMs(),
+    fields: { generation: reloader.current().hash },
+  });
+  log.info('started', {
+    ...listeners.urls,
+    generation: reloader.current().hash,
+    audit_file_system: parts.auditLog.status().fileSystem,
+  });
   let stopping: Promise<void> | null = null;
   const stop = async (): Promise<void> => {
     log.info('stopping');
@@ -95,16 +110,30 @@ async function startOver(options: StartOptions, opened: Opened): Promise<Result<
     await control.value.close();
     reloader.current().sources.tokens.close();
     await watchdog.stop();
-    await parts.auditLog.commit({ type: 'system.stopped', severity: 'info', atMs: systemClock.nowMs(), fields: {} }).catch(() => undefined); // a full disk must not keep the process
+    await parts.auditLog
+      .commit({ type: 'system.stopped', severity: 'info', atMs: systemClock.nowMs(), fields: {} })
+      .catch(() => undefined); // a full disk must not keep the process
     await parts.close();
     log.info('stopped');
   };
-  return ok({ ...listeners.urls, dataDir: parts.dataDir, auditDir: parts.auditDir, keyAdmin, reloader, log, stop: () => (stopping ??= stop()) });
+  return ok({
+    ...listeners.urls,
+    dataDir: parts.dataDir,
+    auditDir: parts.auditDir,
+    keyAdmin,
+    reloader,
+    log,
+    stop: () => (stopping ??= stop()),
+  });
 }
 
 const keyAdminOver = ({ loaded, parts }: Opened, reloader: Reloader): KeyAdmin =>
   createKeyAdmin({
-    ring: parts.ring, store: parts.store, audit: parts.auditLog, clock: systemClock, meter: parts.meter,
+    ring: parts.ring,
+    store: parts.store,
+    audit: parts.auditLog,
+    clock: systemClock,
+    meter: parts.meter,
     prefixes: loaded.config.keys.prefixes,
     isPersistent: loaded.config.data_dir_persistent,
     known: () => {
@@ -113,4 +142,3 @@ const keyAdminOver = ({ loaded, parts }: Opened, reloader: Reloader): KeyAdmin =
     },
     reach: 'process',
   });
-

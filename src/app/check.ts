@@ -5,7 +5,10 @@ import { createMeter } from '../record/record.js';
 import { readSources } from '../reload/reload.js';
 
 /** Reads and checks everything that a start would, and changes nothing. @returns every problem, one line each */
-export async function checkSources(options: { readonly file: string; readonly mayBeOpen: boolean }): Promise<readonly string[]> {
+export async function checkSources(options: {
+  readonly file: string;
+  readonly mayBeOpen: boolean;
+}): Promise<readonly string[]> {
   const read = await readSources({
     file: options.file,
     mayBeOpen: options.mayBeOpen,

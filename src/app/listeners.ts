@@ -45,7 +45,11 @@ export async function openListeners(context: ListenersContext): Promise<Listener
   parts.meter.gauge('open_connections', () => gateway.openConnections());
   parts.meter.gauge('requests_in_progress', () => gateway.inProgress());
   return {
-    urls: { gateway: urlOf(gateway), admin: urlOf(admin), probes: urlOf({ host: placeOf(config.probes.listen).host, port: probes.port }) },
+    urls: {
+      gateway: urlOf(gateway),
+      admin: urlOf(admin),
+      probes: urlOf({ host: placeOf(config.probes.listen).host, port: probes.port }),
+    },
     close: async (drainMs) => {
       probes.drain();
       await Promise.all([gateway.close(drainMs), admin.close(drainMs)]);
@@ -54,10 +58,17 @@ export async function openListeners(context: ListenersContext): Promise<Listener
   };
 }
 
-function openListener({ parts, reloader, loaded, log }: ListenersContext, place: string, generation: () => Generation): Promise<Listener> {
+function openListener(
+  { parts, reloader, loaded, log }: ListenersContext,
+  place: string,
+  generation: () => Generation,
+): Promise<Listener> {
   const { gateway } = loaded.config;
   const bug = (thrown: unknown): void => {
-    log.error('bug', { message: messageOf(thrown), where: thrown instanceof Error ? (thrown.stack?.split('\n')[1]?.trim() ?? '') : '' });
+    log.error('bug', {
+      message: messageOf(thrown),
+      where: thrown instanceof Error ? (thrown.stack?.split('\n')[1]?.trim() ?? '') : '',
+    });
   };
   const handle = createHandle(bug);
   return listen(
@@ -77,7 +88,8 @@ function openListener({ parts, reloader, loaded, log }: ListenersContext, place:
         reloader.current().malformed(facts);
       },
       bodyLimits: () => {
-        const { body_timeout_ms: timeoutMs, body_min_bytes_per_second: minBytesPerSecond } = reloader.current().sources.loaded.config.gateway;
+        const { body_timeout_ms: timeoutMs, body_min_bytes_per_second: minBytesPerSecond } =
+          reloader.current().sources.loaded.config.gateway;
         return { timeoutMs, minBytesPerSecond, budget: parts.inspectBudget };
       },
     },

@@ -1,7 +1,7 @@
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import type { Clock } from '../base/clock.js';
-import type { Logger } from '../base/log.js';
+import { messageOf, type Logger } from '../base/log.js';
 import { no, ok, type Result } from '../base/result.js';
 import { createFailureBuckets, createKeyRing, createVerifier, type KeyRing } from '../identify/identify.js';
 import { createBuckets } from '../limit/limit.js';
@@ -33,7 +33,13 @@ export async function openParts(context: PartsContext): Promise<Result<Parts, st
   const dataDir = loaded.resolvePath(loaded.config.data_dir);
   const lock = lockDataDir(dataDir);
   if (!lock.ok) return lock;
-  const store = openStore({ dataDir, clock, warn: (message) => { log.warn('store.warning', { message }); } });
+  const store = openStore({
+    dataDir,
+    clock,
+    warn: (message) => {
+      log.warn('store.warning', { message });
+    },
+  });
   if (!store.ok) {
     lock.value.release();
     return store;
@@ -49,8 +55,13 @@ export async function openParts(context: PartsContext): Promise<Result<Parts, st
   }
   const upstreams = new Upstreams({ log, meter });
   return ok({
-    ...sharedParts({ loaded, clock, meter, store: store.value }),
-    clock, meter, store: store.value, auditLog: auditLog.value, auditDir, dataDir,
+    ...sharedParts({ loaded, clock, meter, log, store: store.value }),
+    clock,
+    meter,
+    store: store.value,
+    auditLog: auditLog.value,
+    auditDir,
+    dataDir,
     upstreamFor: upstreams.forConfig,
     close: async () => {
       await upstreams.close();
@@ -64,11 +75,16 @@ export async function openParts(context: PartsContext): Promise<Result<Parts, st
 export const auditDirOf = ({ config, resolvePath }: LoadedConfig): string =>
   config.audit.dir === undefined ? join(resolvePath(config.data_dir), 'audit') : resolvePath(config.audit.dir);
 
-const auditOptions = (loaded: LoadedConfig): Parameters<typeof openAuditLog>[0] => {
+export const auditOptions = (loaded: LoadedConfig): Parameters<typeof openAuditLog>[0] => {
   const { audit } = loaded.config;
   return {
-    dir: auditDirOf(loaded), segmentBytes: audit.segment_bytes, maxBytes: audit.max_bytes, reserveBytes: audit.reserve_bytes,
-    refusalsPerSecond: audit.refusals_per_second, refusalsPerSecondPerAddress: audit.refusals_per_second_per_address, allowTmpfs: audit.allow_tmpfs,
+    dir: auditDirOf(loaded),
+    segmentBytes: audit.segment_bytes,
+    maxBytes: audit.max_bytes,
+    reserveBytes: audit.reserve_bytes,
+    refusalsPerSecond: audit.refusals_per_second,
+    refusalsPerSecondPerAddress: audit.refusals_per_second_per_address,
+    allowTmpfs: audit.allow_tmpfs,
   };
 };
 
@@ -76,16 +92,28 @@ interface Shared {
   readonly loaded: LoadedConfig;
   readonly clock: Clock;
   readonly meter: ReturnType<typeof createMeter>;
+  readonly log: Logger;
   readonly store: Store;
 }
 
-function sharedParts({ loaded, clock, meter, store }: Shared): Pick<
-  LongLived, 'ring' | 'verifier' | 'failures' | 'buckets' | 'inspectBudget' | 'createdSpaces' | 'keyUsed'
+function sharedParts({
+  loaded,
+  clock,
+  meter,
+  log,
+  store,
+}: Shared): Pick<
+  LongLived,
+  'ring' | 'verifier' | 'failures' | 'buckets' | 'inspectBudget' | 'createdSpaces' | 'keyUsed'
 > {
   const { keys, limits, gateway } = loaded.config;
   const ring = storedRing(store, clock);
   const verifier = createVerifier(
-    { concurrency: keys.hash_concurrency ?? Math.max(1, availableParallelism() - 1), queue: keys.hash_queue, cacheEntries: keys.cache_entries },
+    {
+      concurrency: keys.hash_concurrency ?? Math.max(1, availableParallelism() - 1),
+      queue: keys.hash_queue,
+      cacheEntries: keys.cache_entries,
+    },
     { meter },
   );
   const buckets = createBuckets({ maxBuckets: limits.max_buckets });
@@ -93,14 +121,23 @@ function sharedParts({ loaded, clock, meter, store }: Shared): Pick<
   meter.gauge('limit_buckets', () => buckets.size());
   meter.gauge('keys_loaded', () => ring.size());
   return {
-    ring, verifier, buckets,
-    failures: createFailureBuckets({ perMinute: keys.failures_per_minute, perMinutePerKey: keys.failures_per_minute_per_key }, clock),
+    ring,
+    verifier,
+    buckets,
+    failures: createFailureBuckets(
+      { perMinute: keys.failures_per_minute, perMinutePerKey: keys.failures_per_minute_per_key },
+      clock,
+    ),
     inspectBudget: { held: 0, max: gateway.inspect_max_bytes_in_progress },
     createdSpaces: {
       has: (name) => spaces.has(name),
       add: (name) => {
-        spaces.add(name);
-        store.addSpace(name);
+        spaces.add(name); // the space exists, whether or not the store can note it
+        try {
+          store.addSpace(name);
+        } catch (thrown) {
+          log.error('store.space-not-noted', { message: messageOf(thrown) });
+        }
       },
     },
     keyUsed: (id, deprecated) => {

@@ -8,7 +8,9 @@ import type { Parts } from './parts.js';
 import { UpstreamHealth } from './upstreams.js';
 import { version } from './version.js';
 
-export type ReloadAnswer = { readonly reloaded: boolean; readonly generation: string } & Readonly<Record<string, JsonValue>>;
+export type ReloadAnswer = { readonly reloaded: boolean; readonly generation: string } & Readonly<
+  Record<string, JsonValue>
+>;
 
 /** What operators and probes are told. */
 export interface Status {
@@ -49,7 +51,10 @@ export function createStatus({ parts, reloader }: { readonly parts: Parts; reado
     detailed: async () => ({
       version: version(),
       uptime_seconds: Math.round((systemClock.monotonicMs() - startedMs) / 1_000),
-      components: { ...statesOf(components()), upstream: statesOf({ upstream: await upstream('ready') })['upstream'] ?? null },
+      components: {
+        ...statesOf(components()),
+        upstream: statesOf({ upstream: await upstream('ready') })['upstream'] ?? null,
+      },
       ...generationFacts(reloader),
       keys: parts.ring.size(),
       audit: { ...auditFacts(parts) },
@@ -57,7 +62,11 @@ export function createStatus({ parts, reloader }: { readonly parts: Parts; reado
     }),
     reloadAnswer: (result) =>
       result.ok
-        ? { reloaded: true, generation: reloader.current().hash, difference: JSON.parse(JSON.stringify(result.value)) as JsonValue }
+        ? {
+            reloaded: true,
+            generation: reloader.current().hash,
+            difference: JSON.parse(JSON.stringify(result.value)) as JsonValue,
+          }
         : { reloaded: false, generation: reloader.current().hash, problems: result.why.problems.map(describeProblem) },
   };
 }
@@ -77,7 +86,8 @@ function generationFacts(reloader: Reloader): Readonly<Record<string, JsonValue>
       policy_revision: sources.policy.revision,
       side_doors: sources.profile.data.side_doors.map(({ port, what }) => `${what} on port ${String(port)}`),
     },
-    last_reload_failure: failure === null ? null : { at: new Date(failure.atMs).toISOString(), problems: failure.problems },
+    last_reload_failure:
+      failure === null ? null : { at: new Date(failure.atMs).toISOString(), problems: failure.problems },
   };
 }
 

@@ -20,8 +20,11 @@ export class Upstreams {
 
   readonly forConfig = (config: UpstreamConfig): Upstream => {
     const options = {
-      origin: config.url, connections: config.connections, queue: config.queue,
-      connectTimeoutMs: config.connect_timeout_ms, headersTimeoutMs: config.headers_timeout_ms,
+      origin: config.url,
+      connections: config.connections,
+      queue: config.queue,
+      connectTimeoutMs: config.connect_timeout_ms,
+      headersTimeoutMs: config.headers_timeout_ms,
     };
     const name = JSON.stringify(options);
     if (this.#current?.name === name) return this.#current.upstream;
@@ -86,7 +89,11 @@ function askOnce(upstream: Upstream, path: string): Promise<ComponentState> {
         },
         data: () => true,
         end: () => {
-          settle(status < 300 ? { ready: true, reason: null } : { ready: false, reason: `the memory server answers ${String(status)}` });
+          settle(
+            status < 300
+              ? { ready: true, reason: null }
+              : { ready: false, reason: `the memory server answers ${String(status)}` },
+          );
         },
         failed: ({ code }) => {
           settle({ ready: false, reason: code });

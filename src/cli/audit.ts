@@ -39,8 +39,11 @@ export function auditCommands(program: Command): void {
       const found = await verifyAuditLog(await dirOf(options));
       if (options.format === 'json') process.stdout.write(`${JSON.stringify(found)}\n`);
       else {
-        for (const { segment, line, kind, message } of found.problems) process.stdout.write(`${segment}:${String(line)}: ${kind}: ${visible(message)}\n`);
-        process.stdout.write(`${String(found.records)} records in ${String(found.segments)} segments: ${found.ok ? 'the chain holds' : 'THE CHAIN IS BROKEN'}\n`);
+        for (const { segment, line, kind, message } of found.problems)
+          process.stdout.write(`${segment}:${String(line)}: ${kind}: ${visible(message)}\n`);
+        process.stdout.write(
+          `${String(found.records)} records in ${String(found.segments)} segments: ${found.ok ? 'the chain holds' : 'THE CHAIN IS BROKEN'}\n`,
+        );
       }
       process.exitCode = found.ok ? 0 : 1;
     });
@@ -48,6 +51,12 @@ export function auditCommands(program: Command): void {
 
 /** One line for people: time, what, who, where, and how it went. */
 function lineOf(record: Readonly<Record<string, unknown>>): string {
-  const shown = ['time', 'type', 'effect', 'subject_id', 'method', 'route', 'status', 'code', 'id'].map((name) => record[name]).filter((value) => value !== undefined && value !== null);
-  return visible(shown.map((value) => (typeof value === 'object' ? JSON.stringify(value) : String(value as string | number | boolean))).join('  '));
+  const shown = ['time', 'type', 'effect', 'subject_id', 'method', 'route', 'status', 'code', 'id']
+    .map((name) => record[name])
+    .filter((value) => value !== undefined && value !== null);
+  return visible(
+    shown
+      .map((value) => (typeof value === 'object' ? JSON.stringify(value) : String(value as string | number | boolean)))
+      .join('  '),
+  );
 }

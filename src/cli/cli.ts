@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 import { CommanderError } from 'commander';
 import { messageOf } from '../base/log.js';
+import { CommandFailure } from './print.js';
 import { buildProgram } from './program.js';
 
 const usage = 2;
@@ -12,6 +13,6 @@ try {
     process.exitCode = thrown.exitCode === 0 ? 0 : usage; // commander has said what is wrong
   } else {
     process.stderr.write(`memgate: ${messageOf(thrown)}\n`);
-    process.exitCode = 1;
+    process.exitCode = thrown instanceof CommandFailure ? thrown.exitCode : 1;
   }
 }

@@ -5,7 +5,8 @@ import { createLogger } from '../base/log.js';
 
 const portOf = (text: string): number => {
   const port = Number(text);
-  if (!/^\d{1,5}$/.test(text) || port > 65_535) throw new InvalidArgumentError('must be a port number, 0 for a free one');
+  if (!/^\d{1,5}$/.test(text) || port > 65_535)
+    throw new InvalidArgumentError('must be a port number, 0 for a free one');
   return port;
 };
 
@@ -27,7 +28,9 @@ export function demoCommand(program: Command): void {
         process.exitCode = 1;
         return;
       }
-      process.stdout.write(options.format === 'json' ? `${JSON.stringify(demo.value.facts)}\n` : linesToTry(demo.value.facts));
+      process.stdout.write(
+        options.format === 'json' ? `${JSON.stringify(demo.value.facts)}\n` : linesToTry(demo.value.facts),
+      );
       runUntilStopped({ stop: demo.value.stop, log: createLogger('warn') });
     });
 }

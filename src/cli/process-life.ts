@@ -27,7 +27,10 @@ export function runUntilStopped({ stop, log, hangUp }: Life): void {
     });
   });
   const broken = (thrown: unknown): void => {
-    log.error('bug', { message: messageOf(thrown), where: thrown instanceof Error ? (thrown.stack?.split('\n')[1]?.trim() ?? '') : '' });
+    log.error('bug', {
+      message: messageOf(thrown),
+      where: thrown instanceof Error ? (thrown.stack?.split('\n')[1]?.trim() ?? '') : '',
+    });
     process.exit(brokenExitCode); // the state is unknown: the supervisor starts a new process
   };
   process.on('uncaughtException', broken).on('unhandledRejection', broken);

@@ -12,11 +12,14 @@ const clientOrFail = async (options: PlaceOptions): Promise<NonNullable<Awaited<
 /** `memgate reload` */
 export function reloadCommand(program: Command): void {
   placed(program.command('reload'))
-    .description('Make the running process read configuration, profile, policy and key manifests again; a failure keeps everything as it is.')
+    .description(
+      'Make the running process read configuration, profile, policy and key manifests again; a failure keeps everything as it is.',
+    )
     .action(async (options: PlaceOptions) => {
       const answer = await (await clientOrFail(options)).reload();
       process.stdout.write(`${JSON.stringify(answer, null, 2)}\n`);
-      const isReloaded = typeof answer === 'object' && answer !== null && 'reloaded' in answer && answer.reloaded === true;
+      const isReloaded =
+        typeof answer === 'object' && answer !== null && 'reloaded' in answer && answer.reloaded === true;
       process.exitCode = isReloaded ? 0 : 1;
     });
 }
@@ -32,4 +35,6 @@ export function statusCommand(program: Command): void {
 }
 
 const placed = (command: Command): Command =>
-  command.option('--data-dir <dir>', 'data directory of the process; default is $MEMGATE_DATA_DIR').option('--config <file>', 'configuration file that names it');
+  command
+    .option('--data-dir <dir>', 'data directory of the process; default is $MEMGATE_DATA_DIR')
+    .option('--config <file>', 'configuration file that names it');

@@ -45,7 +45,16 @@ const demoKeys = {
   all_spaces: { spaces: ['*'], permissions: [...write, 'SpaceList', 'SpaceCreate', 'SpaceDelete'] },
   admin: {
     spaces: ['*'],
-    permissions: ['AdminUpstream', 'AdminKeyManagement', 'AdminConfig', 'AdminPolicy', 'AdminAudit', 'AdminCredentials', 'AdminIncident', 'SystemShutdown'],
+    permissions: [
+      'AdminUpstream',
+      'AdminKeyManagement',
+      'AdminConfig',
+      'AdminPolicy',
+      'AdminAudit',
+      'AdminCredentials',
+      'AdminIncident',
+      'SystemShutdown',
+    ],
   },
   free_tier: { spaces: ['alpha'], permissions: ['MemoryRead', 'MemoryWrite'] },
 } as const;
@@ -57,7 +66,10 @@ export async function startDemo(options: DemoOptions): Promise<Result<Demo, read
   const made = options.dataDir === undefined ? await mkdtemp(join(tmpdir(), 'memgate-demo-')) : null;
   const dir = resolve(made ?? options.dataDir ?? '');
   await mkdir(dir, { recursive: true, mode: 0o700 });
-  const server = options.upstream === undefined ? await startMemoryServer({ port: 0, dataDir: dir, spaces: demoSpaces, clock: systemClock }) : null;
+  const server =
+    options.upstream === undefined
+      ? await startMemoryServer({ port: 0, dataDir: dir, spaces: demoSpaces, clock: systemClock })
+      : null;
   const upstream = options.upstream ?? server?.url ?? '';
   const clean = async (): Promise<void> => {
     await server?.close();
@@ -76,7 +88,18 @@ export async function startDemo(options: DemoOptions): Promise<Result<Demo, read
   };
   try {
     const { gateway, admin, probes, dataDir, auditDir } = running.value;
-    return ok({ facts: { gateway, admin, probes, upstream, data_dir: dataDir, audit_dir: auditDir, keys: await makeKeys(running.value, options.tier) }, stop });
+    return ok({
+      facts: {
+        gateway,
+        admin,
+        probes,
+        upstream,
+        data_dir: dataDir,
+        audit_dir: auditDir,
+        keys: await makeKeys(running.value, options.tier),
+      },
+      stop,
+    });
   } catch (thrown) {
     await stop();
     return no([messageOf(thrown)]);
@@ -84,7 +107,10 @@ export async function startDemo(options: DemoOptions): Promise<Result<Demo, read
 }
 
 /** JSON is YAML: the configuration that `memgate serve --config` would read as well. */
-function configText(options: DemoOptions, place: { readonly dir: string; readonly upstream: string; readonly isOwnDirectory: boolean }): string {
+function configText(
+  options: DemoOptions,
+  place: { readonly dir: string; readonly upstream: string; readonly isOwnDirectory: boolean },
+): string {
   const port = (usual: number): number => (options.port === 0 ? 0 : usual);
   const config = {
     data_dir: place.dir,
@@ -95,7 +121,10 @@ function configText(options: DemoOptions, place: { readonly dir: string; readonl
     probes: { listen: `127.0.0.1:${String(port(9902))}` },
     upstream: { url: place.upstream },
     // A directory of the demo's own is thrown away at the end: it may be in memory.
-    audit: { ...(options.auditDir !== undefined && { dir: resolve(options.auditDir) }), allow_tmpfs: place.isOwnDirectory },
+    audit: {
+      ...(options.auditDir !== undefined && { dir: resolve(options.auditDir) }),
+      allow_tmpfs: place.isOwnDirectory,
+    },
   };
   return `${JSON.stringify(config, null, 2)}\n`;
 }
@@ -104,7 +133,12 @@ async function makeKeys({ keyAdmin }: Running, tier: string): Promise<Demo['fact
   const desk = keyAdmin.as(localOperator);
   const made: Record<string, string> = {};
   for (const [name, wish] of Object.entries(demoKeys)) {
-    const issued = await desk.createKey({ name: `demo ${name}`, owner: 'demo', ...wish, tier: name === 'free_tier' ? 'free' : tier });
+    const issued = await desk.createKey({
+      name: `demo ${name}`,
+      owner: 'demo',
+      ...wish,
+      tier: name === 'free_tier' ? 'free' : tier,
+    });
     if (!issued.ok) throw new Error(issued.why.problems.join('; '));
     made[name] = issued.value.key;
   }

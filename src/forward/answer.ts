@@ -3,8 +3,16 @@ import { Fault } from '../model/codes.js';
 const headerLinesMax = 200;
 /** Never passed back: they belong to one connection. @see RFC 9110 §7.6.1 */
 const hopByHop: ReadonlySet<string> = new Set([
-  'connection', 'keep-alive', 'proxy-connection', 'proxy-authenticate', 'proxy-authorization', 'te', 'trailer',
-  'transfer-encoding', 'upgrade', 'http2-settings',
+  'connection',
+  'keep-alive',
+  'proxy-connection',
+  'proxy-authenticate',
+  'proxy-authorization',
+  'te',
+  'trailer',
+  'transfer-encoding',
+  'upgrade',
+  'http2-settings',
 ]);
 
 export interface AnswerRules {
@@ -24,15 +32,18 @@ export interface AnswerRules {
  */
 export function passableHeaders(status: number, raw: readonly string[], rules: AnswerRules): string[] {
   if (status < 200 || status > 599) throw new Fault('upstream.invalid', `status ${String(status)}`);
-  if (status === 401 && rules.injectsCredential) throw new Fault('upstream.credential', 'the memory server answered 401');
-  if (raw.length > headerLinesMax * 2) throw new Fault('upstream.invalid', `over ${String(headerLinesMax)} header lines`);
+  if (status === 401 && rules.injectsCredential)
+    throw new Fault('upstream.credential', 'the memory server answered 401');
+  if (raw.length > headerLinesMax * 2)
+    throw new Fault('upstream.invalid', `over ${String(headerLinesMax)} header lines`);
   const nominated = nominations(raw);
   const list: string[] = [];
   for (let i = 0; i + 1 < raw.length; i += 2) {
     const name = raw[i] ?? '';
     const value = raw[i + 1] ?? '';
     const key = name.toLowerCase();
-    if (key === 'transfer-encoding' && value.toLowerCase() !== 'chunked') throw new Fault('upstream.invalid', 'a transfer-encoding other than chunked');
+    if (key === 'transfer-encoding' && value.toLowerCase() !== 'chunked')
+      throw new Fault('upstream.invalid', 'a transfer-encoding other than chunked');
     if (hopByHop.has(key) || rules.drop.has(key) || nominated?.has(key) === true) continue;
     list.push(name, key === 'location' ? ownLocation(value, rules.upstreamAuthority) : value);
   }

@@ -51,7 +51,11 @@ export class Exchange implements UpstreamSink {
       try {
         this.#call = context.upstream.send(send, this);
       } catch (thrown) {
-        this.failed(thrown instanceof Fault ? thrown : new Fault('self.bug', 'the upstream client refused a request', { cause: thrown }));
+        this.failed(
+          thrown instanceof Fault
+            ? thrown
+            : new Fault('self.bug', 'the upstream client refused a request', { cause: thrown }),
+        );
       }
     });
   }
@@ -103,7 +107,13 @@ export class Exchange implements UpstreamSink {
       return;
     }
     // The head is out: a clean end would pass a broken answer for a whole one.
-    this.#finish({ ok: true, value: this.#outcome(fault.code === 'self.bug' ? 'gateway' : 'upstream', fault.code === 'upstream.unreachable' ? 'upstream.aborted' : fault.code) });
+    this.#finish({
+      ok: true,
+      value: this.#outcome(
+        fault.code === 'self.bug' ? 'gateway' : 'upstream',
+        fault.code === 'upstream.unreachable' ? 'upstream.aborted' : fault.code,
+      ),
+    });
     response.destroy();
   }
 
@@ -147,4 +157,3 @@ export class Exchange implements UpstreamSink {
     };
   }
 }
-

@@ -66,8 +66,10 @@ function pushForwarded(list: string[], request: CleanRequest): void {
 /** A body that was read whole goes on with its length, whatever its framing was; a stream with a known length keeps it. */
 function pushLength(list: string[], request: CleanRequest, body: Buffer | null): void {
   if (body !== null) list.push('Content-Length', String(body.length));
-  else if (request.body.framing === 'length' && request.body.length !== null) list.push('Content-Length', String(request.body.length));
+  else if (request.body.framing === 'length' && request.body.length !== null)
+    list.push('Content-Length', String(request.body.length));
 }
 
 /** Identity values are opaque: whatever is not plain is percent-encoded, so that no value can become a second header. */
-const plain = (value: string): string => value.replaceAll(/[^A-Za-z0-9._:@/+-]/g, (character) => encodeURIComponent(character));
+const plain = (value: string): string =>
+  value.replaceAll(/[^A-Za-z0-9._:@/+-]/g, (character) => encodeURIComponent(character));

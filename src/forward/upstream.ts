@@ -1,9 +1,9 @@
-import type { Socket } from 'node:net';
 import type { Readable } from 'node:stream';
 import { buildConnector, Pool, type Dispatcher } from 'undici';
 import type { Logger } from '../base/log.js';
 import { Fault, type FaultCode } from '../model/codes.js';
 import type { Meter } from '../model/meter.js';
+import { guardVersion } from './guard-version.js';
 
 export interface UpstreamOptions {
   /** `http://HOST:PORT`. */
@@ -54,7 +54,10 @@ const responseHeaderBytesMax = 16_384;
 const keepAliveMs = 4_000;
 
 /** One undici pool for one upstream, with a watchdog that replaces a pool which waits and runs nothing. */
-export function createUpstream(options: UpstreamOptions, ports: { readonly log: Logger; readonly meter: Meter }): Upstream {
+export function createUpstream(
+  options: UpstreamOptions,
+  ports: { readonly log: Logger; readonly meter: Meter },
+): Upstream {
   let pool = newPool(options);
   let stuckTicks = 0;
   const ticksMax = Math.ceil(options.connectTimeoutMs / watchIntervalMs) + 2;
@@ -106,32 +109,17 @@ function newPool(options: UpstreamOptions): Pool {
   });
 }
 
-/**
- * undici's parser takes `HTTP/2.0 200` and `HTTP/0.9` as answers. Its request heads are written as text and its bodies as bytes,
- * so the first chunk read after a head must begin an HTTP/1 answer.
- */
-function guardVersion(socket: Socket): void {
-  let awaitsHead = false;
-  const write = socket.write.bind(socket) as (...args: unknown[]) => boolean;
-  const read = socket.read.bind(socket);
-  socket.write = ((...args: unknown[]): boolean => {
-    if (typeof args[0] === 'string' && args[0].includes(' HTTP/1.1\r\n')) awaitsHead = true;
-    return write(...args);
-  }) as typeof socket.write;
-  socket.read = (size?: number): unknown => {
-    const chunk: unknown = read(size);
-    if (!awaitsHead || !Buffer.isBuffer(chunk)) return chunk;
-    awaitsHead = false;
-    if (/^HTTP\/1\.[01] /.test(chunk.toString('latin1', 0, 9)) || chunk.length < 9) return chunk;
-    socket.destroy(new Error('an answer that is not HTTP/1'));
-    return null;
-  };
-}
-
 const codeOf = (error: Error): FaultCode => {
   const code = 'code' in error && typeof error.code === 'string' ? error.code : '';
-  if (code === 'UND_ERR_CONNECT_TIMEOUT' || code === 'UND_ERR_HEADERS_TIMEOUT' || code === 'UND_ERR_BODY_TIMEOUT' || code === 'ETIMEDOUT') return 'upstream.timeout';
-  if (code.startsWith('HPE_') || code === 'UND_ERR_HEADERS_OVERFLOW' || code === 'UND_ERR_RES_CONTENT_LENGTH_MISMATCH') return 'upstream.invalid';
+  if (
+    code === 'UND_ERR_CONNECT_TIMEOUT' ||
+    code === 'UND_ERR_HEADERS_TIMEOUT' ||
+    code === 'UND_ERR_BODY_TIMEOUT' ||
+    code === 'ETIMEDOUT'
+  )
+    return 'upstream.timeout';
+  if (code.startsWith('HPE_') || code === 'UND_ERR_HEADERS_OVERFLOW' || code === 'UND_ERR_RES_CONTENT_LENGTH_MISMATCH')
+    return 'upstream.invalid';
   return 'upstream.unreachable';
 };
 
@@ -155,7 +143,10 @@ function dispatch(pool: Pool, request: UpstreamRequest, sink: UpstreamSink): Ups
     onHeaders: (status, raw, go) => {
       if (status < 200 || isOver) return true;
       resume = go;
-      sink.head(status, raw.map((part) => part.toString('latin1')));
+      sink.head(
+        status,
+        raw.map((part) => part.toString('latin1')),
+      );
       return true;
     },
     onData: (chunk) => isOver || sink.data(chunk),
@@ -166,7 +157,17 @@ function dispatch(pool: Pool, request: UpstreamRequest, sink: UpstreamSink): Ups
     },
     onError: fail,
   };
-  pool.dispatch({ path: request.target, method: request.method as Dispatcher.HttpMethod, headers: request.headers, body: request.body, bodyTimeout: request.bodyTimeoutMs, reset: false }, handler);
+  pool.dispatch(
+    {
+      path: request.target,
+      method: request.method as Dispatcher.HttpMethod,
+      headers: request.headers,
+      body: request.body,
+      bodyTimeout: request.bodyTimeoutMs,
+      reset: false,
+    },
+    handler,
+  );
   return {
     abort: () => {
       if (isOver) return;

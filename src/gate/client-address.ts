@@ -27,7 +27,11 @@ export function networkTest(entries: readonly string[]): Result<(address: string
  * The client behind trusted proxies: the right-most address of X-Forwarded-For that is not a trusted proxy itself.
  * Without a trusted peer the header is not read at all.
  */
-export function clientAddress(peer: string, forwardedFor: string | undefined, trusted: (address: string) => boolean): string {
+export function clientAddress(
+  peer: string,
+  forwardedFor: string | undefined,
+  trusted: (address: string) => boolean,
+): string {
   if (forwardedFor === undefined || !trusted(peer)) return peer;
   let client = peer;
   for (const part of forwardedFor.split(',').reverse()) {

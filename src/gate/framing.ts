@@ -5,7 +5,8 @@ const plainLength = /^(?:0|[1-9]\d{0,14})$/;
 /** Methods whose content has no meaning, so that servers disagree about reading it. @see RFC 9110 §9.3.1 */
 const bodiless: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS']);
 
-export type Framing = { readonly kind: 'none' } | { readonly kind: 'length'; readonly length: number } | { readonly kind: 'chunked' };
+export type Framing =
+  { readonly kind: 'none' } | { readonly kind: 'length'; readonly length: number } | { readonly kind: 'chunked' };
 
 const bad = (detail: string): Result<never, Refusal> => no(refuse('gate.framing', detail));
 
@@ -14,7 +15,11 @@ const bad = (detail: string): Result<never, Refusal> => no(refuse('gate.framing'
  *
  * @see RFC 9112 §6
  */
-export function readFraming(method: string, httpVersion: string, headers: ReadonlyMap<string, string>): Result<Framing, Refusal> {
+export function readFraming(
+  method: string,
+  httpVersion: string,
+  headers: ReadonlyMap<string, string>,
+): Result<Framing, Refusal> {
   const length = headers.get('content-length');
   const encoding = headers.get('transfer-encoding');
   if (encoding !== undefined) {

@@ -50,7 +50,8 @@ export function createGate(context: GateContext): Gate {
     if (expects !== undefined && (expects.toLowerCase() !== '100-continue' || raw.httpVersion !== '1.1')) {
       return no(refuse('gate.expectation', 'an expectation other than 100-continue'));
     }
-    if (raw.upgrade || all.get('upgrade')?.toLowerCase() === 'websocket') return no(refuse('gate.upgrade', 'an upgrade'));
+    if (raw.upgrade || all.get('upgrade')?.toLowerCase() === 'websocket')
+      return no(refuse('gate.upgrade', 'an upgrade'));
     const clientRequestId = all.get('x-request-id');
     return ok(
       CleanRequest.passed({
@@ -79,7 +80,9 @@ function lineProblem({ httpVersion, method, target }: RawRequest): Refusal | nul
   }
   if (!methods.has(method)) return refuse('gate.method', 'a method that is never accepted', { allow: [...methods] });
   if (target === '*') {
-    return method === 'OPTIONS' ? refuse('gate.method', 'OPTIONS *', { allow: [...methods] }) : refuse('gate.target', 'asterisk-form');
+    return method === 'OPTIONS'
+      ? refuse('gate.method', 'OPTIONS *', { allow: [...methods] })
+      : refuse('gate.target', 'asterisk-form');
   }
   return null;
 }
@@ -87,6 +90,7 @@ function lineProblem({ httpVersion, method, target }: RawRequest): Refusal | nul
 function readHost(value: string | undefined, allowed: ReadonlySet<string>): Result<string, Refusal> {
   const host = value === undefined ? null : normalHost(value);
   if (host === null) return no(refuse('gate.host', 'no host, or not one host with an optional port'));
-  if (allowed.size > 0 && !allowed.has(host)) return no(refuse('gate.host-unknown', 'a host that is not in gateway.allowed_hosts'));
+  if (allowed.size > 0 && !allowed.has(host))
+    return no(refuse('gate.host-unknown', 'a host that is not in gateway.allowed_hosts'));
   return ok(host);
 }

@@ -11,7 +11,16 @@ const token = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/;
 const valueCharacters = /^[\t\x20-\x7e\x80-\xff]*$/;
 const plainAscii = /^[\t\x20-\x7e]*$/;
 /** Connection options that are about the connection itself. */
-const connectionOptions: ReadonlySet<string> = new Set(['close', 'keep-alive', 'upgrade', 'te', 'trailer', 'http2-settings', 'proxy-connection', 'proxy-authorization']);
+const connectionOptions: ReadonlySet<string> = new Set([
+  'close',
+  'keep-alive',
+  'upgrade',
+  'te',
+  'trailer',
+  'http2-settings',
+  'proxy-connection',
+  'proxy-authorization',
+]);
 
 /** Names that have one meaning to us: exact lower-case names, and the same as lenient servers see them. */
 export interface ProtectedNames {
@@ -59,7 +68,10 @@ export function readHeaders(raw: readonly string[], names: ProtectedNames): Resu
   if (connection === undefined) return ok({ all, endToEnd: fields });
   const nominated = readConnection(connection, names);
   if (!nominated.ok) return nominated;
-  return ok({ all, endToEnd: nominated.value.size === 0 ? fields : fields.filter(({ key }) => !nominated.value.has(key)) });
+  return ok({
+    all,
+    endToEnd: nominated.value.size === 0 ? fields : fields.filter(({ key }) => !nominated.value.has(key)),
+  });
 }
 
 function fieldProblem(field: HeaderField, names: ProtectedNames, seen: ReadonlyMap<string, string>): string | null {

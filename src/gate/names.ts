@@ -1,21 +1,59 @@
 /** Headers between two neighbours only; none is ever forwarded. @see RFC 9110 §7.6.1 */
 export const hopByHop: ReadonlySet<string> = new Set([
-  'connection', 'keep-alive', 'proxy-connection', 'proxy-authenticate', 'proxy-authorization', 'te', 'trailer',
-  'transfer-encoding', 'upgrade', 'http2-settings',
+  'connection',
+  'keep-alive',
+  'proxy-connection',
+  'proxy-authenticate',
+  'proxy-authorization',
+  'te',
+  'trailer',
+  'transfer-encoding',
+  'upgrade',
+  'http2-settings',
 ]);
 
 /** Told by the caller about where it comes from or what it really wants: removed, and set by us where we know better. */
 export const trustHeaders: readonly string[] = [
-  'forwarded', 'x-forwarded-for', 'x-forwarded-host', 'x-forwarded-proto', 'x-forwarded-port', 'x-forwarded-uri',
-  'x-forwarded-prefix', 'x-forwarded-method', 'x-forwarded-server', 'x-forwarded-scheme', 'x-forwarded-user', 'x-forwarded-email',
-  'x-real-ip', 'x-client-ip', 'x-cluster-client-ip', 'true-client-ip', 'cf-connecting-ip', 'x-original-url', 'x-original-uri',
-  'x-original-method', 'x-original-host', 'x-rewrite-url', 'x-http-method-override', 'x-http-method', 'x-method-override',
+  'forwarded',
+  'x-forwarded-for',
+  'x-forwarded-host',
+  'x-forwarded-proto',
+  'x-forwarded-port',
+  'x-forwarded-uri',
+  'x-forwarded-prefix',
+  'x-forwarded-method',
+  'x-forwarded-server',
+  'x-forwarded-scheme',
+  'x-forwarded-user',
+  'x-forwarded-email',
+  'x-real-ip',
+  'x-client-ip',
+  'x-cluster-client-ip',
+  'true-client-ip',
+  'cf-connecting-ip',
+  'x-original-url',
+  'x-original-uri',
+  'x-original-method',
+  'x-original-host',
+  'x-rewrite-url',
+  'x-http-method-override',
+  'x-http-method',
+  'x-method-override',
 ];
 
 /** Read by the gate or by a stage behind it: exactly one line, plain ASCII, no alias. */
 export const ownHeaders: readonly string[] = [
-  'authorization', 'x-api-key', 'cookie', 'host', 'content-length', 'transfer-encoding', 'content-type', 'content-encoding',
-  'expect', 'upgrade', 'x-request-id',
+  'authorization',
+  'x-api-key',
+  'cookie',
+  'host',
+  'content-length',
+  'transfer-encoding',
+  'content-type',
+  'content-encoding',
+  'expect',
+  'upgrade',
+  'x-request-id',
 ];
 
 /** A header name as lenient servers see it: everything outside [a-z0-9] is a hyphen, so `X_Auth_User` shows as what it plays. */

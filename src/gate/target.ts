@@ -14,7 +14,8 @@ const percentTriplet = /%([0-9A-Fa-f]{2})/g;
 const stray = /%(?![0-9A-Fa-f]{2})/;
 const dotSegment = /(?:^|\/)\.{1,2}(?:\/|$)/;
 // Unreserved characters have one spelling: the plain one. '/', '\', '.', '%' and controls have none at all in a path.
-const forbiddenInPath = /^(?:[0-1][0-9A-Fa-f]|7[Ff]|2[DdEeFf5]|5[CcFf]|3[0-9Bb]|4[1-9A-Fa-f]|5[0-9Aa]|6[1-9A-Fa-f]|7[0-9AaEe])$/;
+const forbiddenInPath =
+  /^(?:[0-1][0-9A-Fa-f]|7[Ff]|2[DdEeFf5]|5[CcFf]|3[0-9Bb]|4[1-9A-Fa-f]|5[0-9Aa]|6[1-9A-Fa-f]|7[0-9AaEe])$/;
 
 export interface CleanTarget {
   readonly path: string;

@@ -1,8 +1,9 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { Readable } from 'node:stream';
+import type { Readable } from 'node:stream';
 import { no, ok, type Result } from '../base/result.js';
 import { refuse, type Refusal } from '../model/codes.js';
 import type { RequestBody } from '../model/request.js';
+import { BodyStream } from './body-stream.js';
 
 /** How long the rest of an unwanted body is read away, in ms; a refused connection is to be closed within a second. */
 const discardMs = 500;
@@ -24,8 +25,6 @@ export interface BodyLimits {
   readonly monotonicMs: () => number;
 }
 
-type Ending = 'open' | 'complete' | 'broken';
-
 /** The body of one incoming request, read at most once. */
 export class IncomingBody implements RequestBody {
   readonly framing: RequestBody['framing'];
@@ -38,7 +37,11 @@ export class IncomingBody implements RequestBody {
   #held = 0;
   #received = 0;
 
-  constructor(request: IncomingMessage, reply: ServerResponse, options: BodyLimits & { readonly awaitsContinue: boolean }) {
+  constructor(
+    request: IncomingMessage,
+    reply: ServerResponse,
+    options: BodyLimits & { readonly awaitsContinue: boolean },
+  ) {
     // The gate judges the framing from the raw lines; whatever it refuses is never read.
     const { 'transfer-encoding': encoding, 'content-length': length } = request.headers;
     this.framing = encoding !== undefined ? 'chunked' : length !== undefined ? 'length' : 'none';
@@ -72,15 +75,25 @@ export class IncomingBody implements RequestBody {
         if (wrong !== null) settle(no(wrong));
       };
       const onEnd = (): void => {
-        settle(ok(this.#collected.length === 1 && this.#collected[0] !== undefined ? this.#collected[0] : Buffer.concat(this.#collected)));
+        settle(
+          ok(
+            this.#collected.length === 1 && this.#collected[0] !== undefined
+              ? this.#collected[0]
+              : Buffer.concat(this.#collected),
+          ),
+        );
       };
       const onClose = (): void => {
         settle(no(refuse('gate.malformed', 'the connection ended before the body')));
       };
-      const watch = setInterval(() => {
-        const elapsedMs = this.#limits.monotonicMs() - startedMs;
-        if (elapsedMs >= this.#limits.timeoutMs || this.#isTooSlow(elapsedMs)) settle(no(refuse('gate.timeout', 'the body came too slowly')));
-      }, Math.min(watchIntervalMs, this.#limits.timeoutMs));
+      const watch = setInterval(
+        () => {
+          const elapsedMs = this.#limits.monotonicMs() - startedMs;
+          if (elapsedMs >= this.#limits.timeoutMs || this.#isTooSlow(elapsedMs))
+            settle(no(refuse('gate.timeout', 'the body came too slowly')));
+        },
+        Math.min(watchIntervalMs, this.#limits.timeoutMs),
+      );
       if (this.#request.destroyed && !this.#request.complete) onClose();
       else this.#request.on('data', onData).on('end', onEnd).on('close', onClose);
     });
@@ -90,7 +103,12 @@ export class IncomingBody implements RequestBody {
     this.#begin();
     const early = this.#collected;
     this.#collected = [];
-    return new BodyStream(this.#request, { early, onChunk: (bytes) => (this.#received += bytes), isTooSlow: (elapsedMs) => this.#isTooSlow(elapsedMs), monotonicMs: this.#limits.monotonicMs });
+    return new BodyStream(this.#request, {
+      early,
+      onChunk: (bytes) => (this.#received += bytes),
+      isTooSlow: (elapsedMs) => this.#isTooSlow(elapsedMs),
+      monotonicMs: this.#limits.monotonicMs,
+    });
   }
 
   discard(): Promise<void> {
@@ -126,74 +144,13 @@ export class IncomingBody implements RequestBody {
     this.#held += chunk.length;
     budget.held += chunk.length;
     if (this.#received > maxBytes) return refuse('gate.body-too-large', `over ${String(maxBytes)} bytes`);
-    if (budget.held > budget.max) return refuse('gate.overloaded', 'gateway.inspect_max_bytes_in_progress is reached', { retryAfterS: 1 });
+    if (budget.held > budget.max)
+      return refuse('gate.overloaded', 'gateway.inspect_max_bytes_in_progress is reached', { retryAfterS: 1 });
     return null;
   }
 
   #isTooSlow(elapsedMs: number): boolean {
     const { minBytesPerSecond } = this.#limits;
     return minBytesPerSecond > 0 && elapsedMs > rateGraceMs && (this.#received * 1_000) / elapsedMs < minBytesPerSecond;
-  }
-}
-
-interface StreamOptions {
-  readonly early: readonly Buffer[];
-  readonly onChunk: (bytes: number) => void;
-  readonly isTooSlow: (elapsedMs: number) => boolean;
-  readonly monotonicMs: () => number;
-}
-
-/** Passes an incoming body on without giving its socket away: destroying this stream ends the upload, not the client's connection. */
-class BodyStream extends Readable {
-  readonly #request: IncomingMessage;
-  readonly #early: Buffer[];
-  readonly #watch: NodeJS.Timeout;
-  #ending: Ending = 'open';
-
-  constructor(request: IncomingMessage, options: StreamOptions) {
-    super();
-    this.#request = request;
-    this.#early = [...options.early];
-    let waitedMs = 0; // time that the upstream made the client wait does not count against the client
-    let lastMs = options.monotonicMs();
-    this.#watch = setInterval(() => {
-      const nowMs = options.monotonicMs();
-      if (!request.isPaused()) waitedMs += nowMs - lastMs;
-      lastMs = nowMs;
-      if (options.isTooSlow(waitedMs)) this.destroy(new Error('the body came too slowly'));
-    }, watchIntervalMs);
-    this.#watch.unref();
-    request.on('data', (chunk: Buffer) => {
-      options.onChunk(chunk.length);
-      if (this.#ending === 'open' && !this.push(chunk)) request.pause();
-    });
-    request.on('end', () => {
-      this.#finish('complete');
-    });
-    request.on('close', () => {
-      if (!request.complete) this.#finish('broken');
-    });
-    if (request.readableEnded) this.#finish('complete');
-    else request.pause();
-  }
-
-  override _read(): void {
-    for (let chunk = this.#early.shift(); chunk !== undefined; chunk = this.#early.shift()) if (!this.push(chunk)) return;
-    if (this.#ending === 'complete') this.push(null);
-    else this.#request.resume();
-  }
-
-  override _destroy(error: Error | null, callback: (error?: Error | null) => void): void {
-    clearInterval(this.#watch);
-    this.#request.pause();
-    callback(error);
-  }
-
-  #finish(ending: Ending): void {
-    if (this.#ending !== 'open') return;
-    this.#ending = ending;
-    clearInterval(this.#watch);
-    if (ending === 'broken') this.destroy(new Error('the client left before the end of its body'));
-    else if (this.#early.length === 0) this.push(null);
   }
 }

@@ -13,7 +13,17 @@ export type Handle = (raw: RawRequest, response: ServerResponse, generation: Gen
 export function createHandle(bug: (thrown: unknown) => void): Handle {
   return async (raw, response, generation) => {
     const { hash, enforcement, stages, answers } = generation;
-    const trail: Trail = { raw, generation: hash, enforcement, request: null, subject: null, target: null, decision: null, input: null, limit: null };
+    const trail: Trail = {
+      raw,
+      generation: hash,
+      enforcement,
+      request: null,
+      subject: null,
+      target: null,
+      decision: null,
+      input: null,
+      limit: null,
+    };
     const outcome = await pass(generation, trail, response).catch(async (thrown: unknown) => {
       const fault = asFault(thrown, bug);
       await settled(stages.record.refusal(trail, fault));
@@ -23,7 +33,11 @@ export function createHandle(bug: (thrown: unknown) => void): Handle {
   };
 }
 
-async function pass({ enforcement, stages, answers }: Generation, trail: Trail, response: ServerResponse): Promise<Outcome> {
+async function pass(
+  { enforcement, stages, answers }: Generation,
+  trail: Trail,
+  response: ServerResponse,
+): Promise<Outcome> {
   const refused = async (why: Refusal): Promise<Outcome> => {
     await settled(stages.record.refusal(trail, why));
     return respond({ why, trail, response, answers });

@@ -1,13 +1,15 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
-import { addressGroup, normalAddress } from '../base/address.js';
+import { normalAddress } from '../base/address.js';
 import type { Clock } from '../base/clock.js';
 import { newDecisionId } from '../base/ids.js';
 import type { RefusalCode } from '../model/codes.js';
 import type { Meter } from '../model/meter.js';
 import type { RawRequest } from '../model/request.js';
 import { IncomingBody, type BodyLimits } from './body.js';
+import { clientErrorCode, endWith, statusLines } from './client-error.js';
+import { OpenSockets } from './open-sockets.js';
 
 export interface ListenOptions {
   readonly host: string;
@@ -102,7 +104,11 @@ export function listen(options: ListenOptions, ports: ListenPorts): Promise<List
   server.on('checkContinue', take); // 100 is sent when the body is first read
   server.on('checkExpectation', take); // the gate answers 417
   server.on('connect', (request: IncomingMessage, socket: Duplex) => {
-    ports.malformed({ id: newDecisionId(ports.clock.nowMs()), address: normalAddress(request.socket.remoteAddress), code: 'gate.method' });
+    ports.malformed({
+      id: newDecisionId(ports.clock.nowMs()),
+      address: normalAddress(request.socket.remoteAddress),
+      code: 'gate.method',
+    });
     endWith(socket, '405 Method Not Allowed');
   });
   server.on('clientError', (error: NodeJS.ErrnoException, socket: Socket) => {
@@ -112,7 +118,8 @@ export function listen(options: ListenOptions, ports: ListenPorts): Promise<List
       return;
     }
     // A request under way learns of it by the end of its body, and records its own refusal.
-    if (sockets.running(socket) === 0) ports.malformed({ id: newDecisionId(ports.clock.nowMs()), address: normalAddress(socket.remoteAddress), code });
+    if (sockets.running(socket) === 0)
+      ports.malformed({ id: newDecisionId(ports.clock.nowMs()), address: normalAddress(socket.remoteAddress), code });
     endWith(socket, statusLines[code] ?? '400 Bad Request');
   });
 
@@ -150,83 +157,6 @@ const toRaw = (request: IncomingMessage, body: IncomingBody, clock: Clock): RawR
     body,
   };
 };
-
-const statusLines: Partial<Record<RefusalCode, string>> = {
-  'gate.headers-too-large': '431 Request Header Fields Too Large',
-  'gate.timeout': '408 Request Timeout',
-  'gate.body-too-large': '413 Content Too Large',
-  'gate.malformed': '400 Bad Request',
-};
-
-/** Null for a connection that simply went away. */
-function clientErrorCode(code: string | undefined): RefusalCode | null {
-  if (code === 'HPE_HEADER_OVERFLOW') return 'gate.headers-too-large';
-  if (code === 'HPE_CHUNK_EXTENSIONS_OVERFLOW') return 'gate.body-too-large';
-  if (code === 'ERR_HTTP_REQUEST_TIMEOUT') return 'gate.timeout';
-  return code?.startsWith('HPE_') === true ? 'gate.malformed' : null;
-}
-
-/** Fixed bytes, never anything of the request. */
-function endWith(socket: Duplex, status: string): void {
-  const code = Number(status.slice(0, 3));
-  const body = JSON.stringify({ type: 'about:blank', title: status.slice(4), status: code, error: { code, message: status.slice(4), type: 'invalid_request_error' } });
-  socket.on('error', () => undefined); // the peer may be gone already
-  socket.end(`HTTP/1.1 ${status}\r\nContent-Type: application/problem+json\r\nContent-Length: ${String(body.length)}\r\nConnection: close\r\n\r\n${body}`);
-  setTimeout(() => socket.destroy(), 500).unref();
-}
-
-/** Open connections by address, and how many requests run on each. */
-class OpenSockets {
-  readonly #perAddressMax: number;
-  readonly #meter: Meter;
-  readonly #byAddress = new Map<string, number>();
-  readonly #running = new Map<Socket, number>();
-
-  constructor(perAddressMax: number, meter: Meter) {
-    this.#perAddressMax = perAddressMax;
-    this.#meter = meter;
-  }
-
-  get size(): number {
-    return this.#running.size;
-  }
-
-  running(socket: Socket): number {
-    return this.#running.get(socket) ?? 0;
-  }
-
-  all(): Iterable<Socket> {
-    return this.#running.keys();
-  }
-
-  opened(socket: Socket): void {
-    const group = addressGroup(normalAddress(socket.remoteAddress));
-    const open = this.#byAddress.get(group) ?? 0;
-    if (open >= this.#perAddressMax) {
-      this.#meter.connectionRefused('address');
-      socket.destroy();
-      return;
-    }
-    this.#byAddress.set(group, open + 1);
-    this.#running.set(socket, 0);
-    socket.on('close', () => {
-      this.#running.delete(socket);
-      const left = (this.#byAddress.get(group) ?? 1) - 1;
-      if (left === 0) this.#byAddress.delete(group);
-      else this.#byAddress.set(group, left);
-    });
-  }
-
-  began(socket: Socket): void {
-    const running = this.#running.get(socket);
-    if (running !== undefined) this.#running.set(socket, running + 1);
-  }
-
-  ended(socket: Socket): void {
-    const running = this.#running.get(socket);
-    if (running !== undefined) this.#running.set(socket, running - 1);
-  }
-}
 
 function closeServer(server: Server, sockets: OpenSockets, drainMs: number): Promise<void> {
   return new Promise((resolve) => {

@@ -12,22 +12,43 @@ interface Answer {
 }
 
 const titles: Readonly<Record<number, string>> = {
-  400: 'Bad Request', 401: 'Unauthorized', 403: 'Forbidden', 404: 'Not Found', 405: 'Method Not Allowed', 408: 'Request Timeout',
-  409: 'Conflict', 413: 'Content Too Large', 415: 'Unsupported Media Type', 417: 'Expectation Failed', 421: 'Misdirected Request',
-  429: 'Too Many Requests', 431: 'Request Header Fields Too Large', 500: 'Internal Server Error', 502: 'Bad Gateway',
-  503: 'Service Unavailable', 504: 'Gateway Timeout', 505: 'HTTP Version Not Supported',
+  400: 'Bad Request',
+  401: 'Unauthorized',
+  403: 'Forbidden',
+  404: 'Not Found',
+  405: 'Method Not Allowed',
+  408: 'Request Timeout',
+  409: 'Conflict',
+  413: 'Content Too Large',
+  415: 'Unsupported Media Type',
+  417: 'Expectation Failed',
+  421: 'Misdirected Request',
+  429: 'Too Many Requests',
+  431: 'Request Header Fields Too Large',
+  500: 'Internal Server Error',
+  502: 'Bad Gateway',
+  503: 'Service Unavailable',
+  504: 'Gateway Timeout',
+  505: 'HTTP Version Not Supported',
 };
 
 const errorTypes: Readonly<Record<number, string>> = {
-  401: 'authentication_error', 403: 'authorization_error', 404: 'not_found_error', 429: 'rate_limit_error',
-  500: 'internal_error', 502: 'upstream_error', 503: 'unavailable_error', 504: 'upstream_error',
+  401: 'authentication_error',
+  403: 'authorization_error',
+  404: 'not_found_error',
+  429: 'rate_limit_error',
+  500: 'internal_error',
+  502: 'upstream_error',
+  503: 'unavailable_error',
+  504: 'upstream_error',
 };
 
 /** Seconds after which a 503 may be tried again, where nothing better is known. */
 const retryAfterFaultS = 1;
 
 /** The only place that knows status codes. */
-export const statusOf = (code: Code): number => (code in faults ? faults[code as keyof typeof faults] : refusals[code as keyof typeof refusals]).status;
+export const statusOf = (code: Code): number =>
+  (code in faults ? faults[code as keyof typeof faults] : refusals[code as keyof typeof refusals]).status;
 
 /** Whatever was thrown, as a Fault: anything else is a bug of ours and told to `bug`. */
 export function asFault(thrown: unknown, bug: (thrown: unknown) => void): Fault {
@@ -39,7 +60,8 @@ export function asFault(thrown: unknown, bug: (thrown: unknown) => void): Fault 
 /** Headers that every answer carries, our own and forwarded ones. */
 export function answerHeaders(trail: Trail, options: AnswerOptions): string[] {
   const list = ['X-Request-Id', trail.raw.id];
-  if (trail.limit !== null) pushLimit(list, trail.limit, { ...options, nowS: Math.floor(trail.raw.receivedAtMs / 1_000) });
+  if (trail.limit !== null)
+    pushLimit(list, trail.limit, { ...options, nowS: Math.floor(trail.raw.receivedAtMs / 1_000) });
   return list;
 }
 
@@ -47,10 +69,22 @@ export function answerHeaders(trail: Trail, options: AnswerOptions): string[] {
 function pushLimit(list: string[], limit: LimitState, options: AnswerOptions & { readonly nowS: number }): void {
   const remaining = String(limit.remaining);
   if (options.legacyLimitHeaders) {
-    list.push('X-RateLimit-Limit', String(limit.limit), 'X-RateLimit-Remaining', remaining, 'X-RateLimit-Reset', String(limit.resetAtS));
+    list.push(
+      'X-RateLimit-Limit',
+      String(limit.limit),
+      'X-RateLimit-Remaining',
+      remaining,
+      'X-RateLimit-Reset',
+      String(limit.resetAtS),
+    );
   }
   if (options.ietfLimitHeaders) {
-    list.push('RateLimit-Policy', `"${limit.id}";q=${String(limit.limit)};w=${String(limit.perS)}`, 'RateLimit', `"${limit.id}";r=${remaining};t=${String(Math.max(0, limit.resetAtS - options.nowS))}`);
+    list.push(
+      'RateLimit-Policy',
+      `"${limit.id}";q=${String(limit.limit)};w=${String(limit.perS)}`,
+      'RateLimit',
+      `"${limit.id}";r=${remaining};t=${String(Math.max(0, limit.resetAtS - options.nowS))}`,
+    );
   }
 }
 
@@ -70,14 +104,26 @@ export async function respond(answer: Answer): Promise<Outcome> {
   }
   const code = why.code;
   return {
-    status: isOpen ? status : 0, endedBy: isOpen ? 'gateway' : 'client', notForwarded: code, code,
-    requestBytes: trail.raw.body.received, responseBytes: isOpen ? body.length : 0, upstreamMs: null,
+    status: isOpen ? status : 0,
+    endedBy: isOpen ? 'gateway' : 'client',
+    notForwarded: code,
+    code,
+    requestBytes: trail.raw.body.received,
+    responseBytes: isOpen ? body.length : 0,
+    upstreamMs: null,
   };
 }
 
 function refusalHeaders({ why, trail, answers }: Answer, status: number, length: number): string[] {
   const list = [
-    'Content-Type', 'application/problem+json', 'Content-Length', String(length), 'Cache-Control', 'no-store', 'X-Content-Type-Options', 'nosniff',
+    'Content-Type',
+    'application/problem+json',
+    'Content-Length',
+    String(length),
+    'Cache-Control',
+    'no-store',
+    'X-Content-Type-Options',
+    'nosniff',
     ...answerHeaders(trail, answers),
   ];
   const retryAfterS = retryAfter(why, status);
@@ -98,8 +144,11 @@ const retryAfter = (why: Refusal | Fault, status: number): number | null => {
 /** @see RFC 9457; `error` is the object that older clients read */
 function problem(why: Refusal | Fault, status: number, id: string): Record<string, unknown> {
   const missing = why instanceof Fault ? undefined : why.missing;
-  const say = (why.code in faults ? faults[why.code as keyof typeof faults] : refusals[why.code as keyof typeof refusals]).say;
-  const detail = missing !== undefined && missing.length > 0 ? `Missing required permission: ${missing.join(', ')}` : say;
+  const say = (
+    why.code in faults ? faults[why.code as keyof typeof faults] : refusals[why.code as keyof typeof refusals]
+  ).say;
+  const detail =
+    missing !== undefined && missing.length > 0 ? `Missing required permission: ${missing.join(', ')}` : say;
   const retryAfterS = retryAfter(why, status);
   return {
     type: `urn:memgate:refusal:${why.code}`,
@@ -107,7 +156,12 @@ function problem(why: Refusal | Fault, status: number, id: string): Record<strin
     status,
     detail,
     instance: `urn:memgate:decision:${id}`,
-    error: { code: status, message: detail, type: errorTypes[status] ?? 'invalid_request_error', ...(status === 429 && retryAfterS !== null && { retry_after: retryAfterS }) },
+    error: {
+      code: status,
+      message: detail,
+      type: errorTypes[status] ?? 'invalid_request_error',
+      ...(status === 429 && retryAfterS !== null && { retry_after: retryAfterS }),
+    },
     ...(missing !== undefined && missing.length > 0 && { missing }),
   };
 }

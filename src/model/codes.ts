@@ -21,7 +21,10 @@ export const refusals = {
   'resolve.unknown-route': { status: 404, say: 'There is no such route.' },
   'resolve.method': { status: 405, say: 'This route does not accept this method.' },
   'resolve.upgrade': { status: 400, say: 'This route does not accept protocol upgrades.' },
-  'resolve.content-type': { status: 415, say: 'This route accepts application/json in UTF-8 without content encoding.' },
+  'resolve.content-type': {
+    status: 415,
+    say: 'This route accepts application/json in UTF-8 without content encoding.',
+  },
   'resolve.body': { status: 400, say: 'The request body is not one strict JSON document.' },
   'resolve.parameter': { status: 400, say: 'A path parameter is not in the accepted form.' },
   'resolve.query': { status: 400, say: 'The query holds a parameter that is not accepted.' },
@@ -47,12 +50,23 @@ export const faults = {
   'upstream.unreachable': { status: 502, owner: 'upstream', say: 'The memory server could not be reached.' },
   'upstream.invalid': { status: 502, owner: 'upstream', say: 'The memory server gave an invalid answer.' },
   'upstream.aborted': { status: 502, owner: 'upstream', say: 'The memory server broke off its answer.' },
-  'upstream.credential': { status: 502, owner: 'operator', say: 'The memory server refused the credential of the gateway.' },
+  'upstream.credential': {
+    status: 502,
+    owner: 'operator',
+    say: 'The memory server refused the credential of the gateway.',
+  },
   'upstream.timeout': { status: 504, owner: 'upstream', say: 'The memory server did not answer in time.' },
-  'upstream.busy': { status: 503, owner: 'upstream', say: 'Too many requests wait for the memory server. Try again later.' },
+  'upstream.busy': {
+    status: 503,
+    owner: 'upstream',
+    say: 'Too many requests wait for the memory server. Try again later.',
+  },
   'self.draining': { status: 503, owner: 'operator', say: 'The gateway is stopping. Try again later.' },
   'self.bug': { status: 500, owner: 'maintainer', say: 'An unexpected error.' },
-} as const satisfies Record<string, { status: number; owner: 'operator' | 'policy' | 'upstream' | 'maintainer'; say: string }>;
+} as const satisfies Record<
+  string,
+  { status: number; owner: 'operator' | 'policy' | 'upstream' | 'maintainer'; say: string }
+>;
 
 export type RefusalCode = keyof typeof refusals;
 export type FaultCode = keyof typeof faults;

@@ -27,9 +27,29 @@ export interface Meter {
 }
 
 export type AuthReason =
-  | 'none' | 'absent' | 'many' | 'malformed' | 'unknown' | 'wrong' | 'expired' | 'not_yet' | 'revoked' | 'throttled' | 'busy';
+  | 'none'
+  | 'absent'
+  | 'many'
+  | 'malformed'
+  | 'unknown'
+  | 'wrong'
+  | 'expired'
+  | 'not_yet'
+  | 'revoked'
+  | 'throttled'
+  | 'busy';
 
 export type GaugeName =
-  | 'requests_in_progress' | 'hash_queue_length' | 'limit_buckets' | 'audit_queue_length' | 'audit_bytes' | 'audit_last_sequence'
-  | 'upstream_connections' | 'upstream_pending' | 'keys_loaded' | 'policy_memory_bytes' | 'generation_loaded_timestamp_seconds'
-  | 'config_last_reload_successful' | 'open_connections';
+  | 'requests_in_progress'
+  | 'hash_queue_length'
+  | 'limit_buckets'
+  | 'audit_queue_length'
+  | 'audit_bytes'
+  | 'audit_last_sequence'
+  | 'upstream_connections'
+  | 'upstream_pending'
+  | 'keys_loaded'
+  | 'policy_memory_bytes'
+  | 'generation_loaded_timestamp_seconds'
+  | 'config_last_reload_successful'
+  | 'open_connections';

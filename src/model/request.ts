@@ -108,6 +108,17 @@ export class CleanRequest {
 
 export type CleanFacts = Pick<
   CleanRequest,
-  | 'id' | 'receivedAtMs' | 'startedMs' | 'method' | 'path' | 'query' | 'headers' | 'host'
-  | 'clientAddress' | 'clientRequestId' | 'userAgent' | 'expectsContinue' | 'body'
+  | 'id'
+  | 'receivedAtMs'
+  | 'startedMs'
+  | 'method'
+  | 'path'
+  | 'query'
+  | 'headers'
+  | 'host'
+  | 'clientAddress'
+  | 'clientRequestId'
+  | 'userAgent'
+  | 'expectsContinue'
+  | 'body'
 >;

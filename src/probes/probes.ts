@@ -24,20 +24,26 @@ export interface Probes {
 const headBytesMax = 4_096;
 
 /** Health, readiness and metrics on a listener of their own: no credential, no secret, no cost. */
-export function startProbes(options: { readonly host: string; readonly port: number }, ports: ProbePorts): Promise<Probes> {
+export function startProbes(
+  options: { readonly host: string; readonly port: number },
+  ports: ProbePorts,
+): Promise<Probes> {
   let isDraining = false;
-  const server = createServer({ maxHeaderSize: headBytesMax, headersTimeout: 5_000, requestTimeout: 5_000 }, (request, response) => {
-    request.resume();
-    const path = request.url?.split('?')[0] ?? '';
-    const answer = request.method === 'GET' || request.method === 'HEAD' ? routes[path] : undefined;
-    if (answer === undefined) {
-      send(response, 404, { status: 'not found' });
-      return;
-    }
-    answer({ ports, isDraining, response }).catch(() => {
-      send(response, 503, { status: 'error' });
-    });
-  });
+  const server = createServer(
+    { maxHeaderSize: headBytesMax, headersTimeout: 5_000, requestTimeout: 5_000 },
+    (request, response) => {
+      request.resume();
+      const path = request.url?.split('?')[0] ?? '';
+      const answer = request.method === 'GET' || request.method === 'HEAD' ? routes[path] : undefined;
+      if (answer === undefined) {
+        send(response, 404, { status: 'not found' });
+        return;
+      }
+      answer({ ports, isDraining, response }).catch(() => {
+        send(response, 503, { status: 'error' });
+      });
+    },
+  );
   server.maxConnections = 512;
   return new Promise((resolve, reject) => {
     server.once('error', reject);
@@ -93,7 +99,13 @@ const routes: Readonly<Record<string, (call: Call) => Promise<void>>> = {
 function send(response: ServerResponse, status: number, body: unknown): void {
   if (response.headersSent) return;
   const bytes = Buffer.from(`${JSON.stringify(body)}\n`);
-  response.writeHead(status, { 'Content-Type': 'application/json', 'Content-Length': bytes.length, 'Cache-Control': 'no-store' }).end(bytes);
+  response
+    .writeHead(status, {
+      'Content-Type': 'application/json',
+      'Content-Length': bytes.length,
+      'Cache-Control': 'no-store',
+    })
+    .end(bytes);
 }
 
 const stop = (server: Server): Promise<void> =>

@@ -50,14 +50,23 @@ export function buildGeneration(sources: Sources, parts: LongLived): BuiltGenera
   const shared = sharedStages(sources, parts);
   const identifyWith = (modes: Sources['modes']): Stages['identify'] =>
     createIdentify({
-      modes, prefixes: config.keys.prefixes, keys: parts.ring, verifier: parts.verifier, failures: parts.failures, tokens: sources.tokens, clock, meter, used: parts.keyUsed,
+      modes,
+      prefixes: config.keys.prefixes,
+      keys: parts.ring,
+      verifier: parts.verifier,
+      failures: parts.failures,
+      tokens: sources.tokens,
+      clock,
+      meter,
+      used: parts.keyUsed,
     });
   const stages: Stages = {
     ...shared,
     identify: identifyWith(sources.modes),
     resolve: createResolve({
       profile: sources.profile,
-      isKnownSpace: (name) => sources.policy.knownSpaces.has(name) || parts.ring.grantedSpaces().has(name) || parts.createdSpaces.has(name),
+      isKnownSpace: (name) =>
+        sources.policy.knownSpaces.has(name) || parts.ring.grantedSpaces().has(name) || parts.createdSpaces.has(name),
       inspectMaxBytes: config.gateway.inspect_max_bytes,
     }),
     forward: forwardStage(sources, upstream, clock),
@@ -103,7 +112,13 @@ function sharedStages(sources: Sources, parts: LongLived): SharedStages {
 /** A space whose creation was acknowledged is known from then on. */
 function learnSpaces(trail: Trail, outcome: Outcome, { createdSpaces }: LongLived): void {
   const facts = trail.target?.facts;
-  if (facts?.route.action !== 'space:create' || outcome.status < 200 || outcome.status > 299 || outcome.notForwarded !== null) return;
+  if (
+    facts?.route.action !== 'space:create' ||
+    outcome.status < 200 ||
+    outcome.status > 299 ||
+    outcome.notForwarded !== null
+  )
+    return;
   for (const name of facts.spaces.ids) if (!createdSpaces.has(name)) createdSpaces.add(name);
 }
 
@@ -112,7 +127,13 @@ function forwardStage(sources: Sources, upstream: Upstream, clock: Clock): Stage
   const { credential } = sources;
   const credentials = ['authorization', 'x-api-key', ...(credential === null ? [] : [credential.header.toLowerCase()])];
   const ours = ourHeaderNames(sources);
-  const limitHeaders = ['x-ratelimit-limit', 'x-ratelimit-remaining', 'x-ratelimit-reset', 'ratelimit', 'ratelimit-policy'];
+  const limitHeaders = [
+    'x-ratelimit-limit',
+    'x-ratelimit-remaining',
+    'x-ratelimit-reset',
+    'ratelimit',
+    'ratelimit-policy',
+  ];
   return createForward({
     upstream,
     clock,

@@ -21,7 +21,11 @@ export interface Difference {
   readonly profile: boolean;
   readonly policy: { readonly before: string; readonly after: string } | null;
   readonly tiers: boolean;
-  readonly keys: { readonly added: readonly string[]; readonly removed: readonly string[]; readonly changed: readonly string[] };
+  readonly keys: {
+    readonly added: readonly string[];
+    readonly removed: readonly string[];
+    readonly changed: readonly string[];
+  };
   /** Key entries that were left out, with their places. */
   readonly refused_keys: readonly string[];
 }
@@ -108,7 +112,11 @@ class GenerationHolder implements Reloader {
     return no({ problems });
   }
 
-  #record(actor: Actor, type: 'config.reloaded' | 'config.reload-failed', fields: Readonly<Record<string, string | readonly string[]>>): Promise<void> {
+  #record(
+    actor: Actor,
+    type: 'config.reloaded' | 'config.reload-failed',
+    fields: Readonly<Record<string, string | readonly string[]>>,
+  ): Promise<void> {
     return this.#context.audit.commit({
       type,
       severity: type === 'config.reloaded' ? 'info' : 'error',
@@ -120,7 +128,11 @@ class GenerationHolder implements Reloader {
 
 function restartProblems(before: Sources, after: Sources): readonly Problem[] {
   return restartFields(before.loaded.config, after.loaded.config).map((path) => ({
-    file: after.loaded.file, line: 0, column: 0, path, message: 'needs a restart: nothing of this reload was applied',
+    file: after.loaded.file,
+    line: 0,
+    column: 0,
+    path,
+    message: 'needs a restart: nothing of this reload was applied',
   }));
 }
 
@@ -132,7 +144,10 @@ function compare(before: Sources, after: Sources): Difference {
     changed: before.hash !== after.hash,
     configuration: changedFields(before.loaded.config, after.loaded.config),
     profile: JSON.stringify(before.profile.data) !== JSON.stringify(after.profile.data),
-    policy: before.policy.digest === after.policy.digest ? null : { before: before.policy.revision, after: after.policy.revision },
+    policy:
+      before.policy.digest === after.policy.digest
+        ? null
+        : { before: before.policy.revision, after: after.policy.revision },
     tiers: tiers(before) !== tiers(after),
     keys: compareKeys(before.manifests.entries, after.manifests.entries),
     refused_keys: after.manifests.refused.map(describeProblem),

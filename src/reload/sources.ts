@@ -8,7 +8,13 @@ import { loadConfig, type LoadedConfig } from '../config/config.js';
 import type { UpstreamCredential } from '../forward/forward.js';
 import { networkTest, normalHost } from '../gate/gate.js';
 import {
-  idConflicts, loadManifests, loadStaticTokens, type AuthMode, type KeyEntry, type LoadedManifests, type StaticTokens,
+  idConflicts,
+  loadManifests,
+  loadStaticTokens,
+  type AuthMode,
+  type KeyEntry,
+  type LoadedManifests,
+  type StaticTokens,
 } from '../identify/identify.js';
 import { loadProfile, type Profile } from '../resolve/resolve.js';
 
@@ -55,7 +61,9 @@ export async function readSources(context: SourceContext): Promise<Result<Source
     loadProfile(loaded.value.resolvePath(config.profile)).then(take),
     loadPolicy(policyOptions(loaded.value), context.ports).then(take),
     readCredential(loaded.value).then((read) => take(read.ok ? read : no([at('upstream.credential', read.why)]))),
-    readTokens(loaded.value, context.ports.log.warn.bind(null)).then((read) => take(read.ok ? read : no(read.why.map((why) => at('static_tokens', why))))),
+    readTokens(loaded.value, context.ports.log.warn.bind(null)).then((read) =>
+      take(read.ok ? read : no(read.why.map((why) => at('static_tokens', why)))),
+    ),
   ]);
   const dir = config.keys.manifests;
   const names = policy === null ? null : { roles: policy.roleNames, tiers: policy.tierNames };
@@ -64,7 +72,8 @@ export async function readSources(context: SourceContext): Promise<Result<Source
   const trusted = networkTest(config.gateway.trusted_proxies);
   if (!trusted.ok) problems.push(at('gateway.trusted_proxies', `"${trusted.why}" is neither an address nor a network`));
   const modes = readModes(config.auth_mode);
-  if (modes.has('none') && !context.mayBeOpen) problems.push(at('auth_mode', 'none lets everybody pass: it works only with the start flag --i-know-this-is-open'));
+  if (modes.has('none') && !context.mayBeOpen)
+    problems.push(at('auth_mode', 'none lets everybody pass: it works only with the start flag --i-know-this-is-open'));
   if (modes.has('none') && modes.size > 1) problems.push(at('auth_mode', 'none cannot be combined with another mode'));
   const allowedHosts = new Set<string>();
   for (const host of config.gateway.allowed_hosts) {
@@ -72,12 +81,35 @@ export async function readSources(context: SourceContext): Promise<Result<Source
     if (normal === null) problems.push(at('gateway.allowed_hosts', `"${host}" is not HOST or HOST:PORT`));
     else allowedHosts.add(normal);
   }
-  if (profile === null || policy === null || manifests === null || tokens === null || !trusted.ok || problems.length > 0) {
+  if (
+    profile === null ||
+    policy === null ||
+    manifests === null ||
+    tokens === null ||
+    !trusted.ok ||
+    problems.length > 0
+  ) {
     tokens?.close();
     return no(problems);
   }
-  const hash = nameOf([loaded.value.digest, JSON.stringify(profile.data), policy.digest, JSON.stringify(manifests.entries)]);
-  return ok({ loaded: loaded.value, profile, policy, manifests, tokens, credential: credential ?? null, modes, allowedHosts, isTrustedProxy: trusted.value, hash });
+  const hash = nameOf([
+    loaded.value.digest,
+    JSON.stringify(profile.data),
+    policy.digest,
+    JSON.stringify(manifests.entries),
+  ]);
+  return ok({
+    loaded: loaded.value,
+    profile,
+    policy,
+    manifests,
+    tokens,
+    credential: credential ?? null,
+    modes,
+    allowedHosts,
+    isTrustedProxy: trusted.value,
+    hash,
+  });
 }
 
 const policyOptions = ({ config, resolvePath }: LoadedConfig): Parameters<typeof loadPolicy>[0] => ({
@@ -86,17 +118,27 @@ const policyOptions = ({ config, resolvePath }: LoadedConfig): Parameters<typeof
   budgetMs: config.policy.budget_ms,
 });
 
-const readModes = (mode: LoadedConfig['config']['auth_mode']): ReadonlySet<AuthMode> => new Set(Array.isArray(mode) ? mode : [mode]);
+const readModes = (mode: LoadedConfig['config']['auth_mode']): ReadonlySet<AuthMode> =>
+  new Set(Array.isArray(mode) ? mode : [mode]);
 
-async function readCredential({ config, resolvePath }: LoadedConfig): Promise<Result<UpstreamCredential | null, string>> {
+async function readCredential({
+  config,
+  resolvePath,
+}: LoadedConfig): Promise<Result<UpstreamCredential | null, string>> {
   const source = config.upstream.credential;
   if (source === undefined) return ok(null);
   const secret = await readSecret(source, { env: environment, resolvePath });
   return secret.ok ? ok({ header: source.header, scheme: source.scheme, secret: secret.value }) : secret;
 }
 
-function readTokens({ config, resolvePath }: LoadedConfig, warn: (message: string) => void): ReturnType<typeof loadStaticTokens> {
-  const specs = config.static_tokens.map((token) => ({ ...token, from_file: token.from_file === undefined ? undefined : resolvePath(token.from_file) }));
+function readTokens(
+  { config, resolvePath }: LoadedConfig,
+  warn: (message: string) => void,
+): ReturnType<typeof loadStaticTokens> {
+  const specs = config.static_tokens.map((token) => ({
+    ...token,
+    from_file: token.from_file === undefined ? undefined : resolvePath(token.from_file),
+  }));
   return loadStaticTokens(specs, { prefixes: config.keys.prefixes, warn });
 }
 

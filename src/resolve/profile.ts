@@ -84,7 +84,8 @@ function compileRoute(data: RouteData): CompiledRoute {
     const label = text.slice(colon + 1);
     return { kind, name: kind === 'header' ? label.toLowerCase() : label, label };
   });
-  const named = (kind: RouteCarrier['kind']): string[] => carriers.filter((one) => one.kind === kind).map(({ name }) => name);
+  const named = (kind: RouteCarrier['kind']): string[] =>
+    carriers.filter((one) => one.kind === kind).map(({ name }) => name);
   return {
     data,
     method: data.match.slice(0, data.match.indexOf(' ')),

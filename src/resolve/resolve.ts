@@ -33,7 +33,8 @@ export function createResolve(context: ResolveContext): Resolve {
   return (request) => {
     const found = profile.table.find(request.method === 'HEAD' ? 'GET' : request.method, request.path);
     if (found === null) return no(refuse('resolve.unknown-route', 'not a route of the profile'));
-    if (!('value' in found)) return no(refuse('resolve.method', 'a method that the route does not have', { allow: withHead(found) }));
+    if (!('value' in found))
+      return no(refuse('resolve.method', 'a method that the route does not have', { allow: withHead(found) }));
     const wrong = headProblem(context, found.value, request);
     if (wrong !== null) return no(wrong);
     const stated = statedInHead(profile, found.value, request, found.params);
@@ -42,22 +43,30 @@ export function createResolve(context: ResolveContext): Resolve {
   };
 }
 
-const withHead = (methods: readonly string[]): readonly string[] => (methods.includes('GET') ? [...methods, 'HEAD'] : methods);
+const withHead = (methods: readonly string[]): readonly string[] =>
+  methods.includes('GET') ? [...methods, 'HEAD'] : methods;
 
 const readsBody = (route: CompiledRoute, { body }: CleanRequest): boolean =>
   route.data.body === 'json' && body.framing !== 'none' && body.length !== 0;
 
 /** What can be refused before a byte of the body is read. */
-function headProblem({ profile, inspectMaxBytes }: ResolveContext, route: CompiledRoute, request: CleanRequest): Refusal | null {
+function headProblem(
+  { profile, inspectMaxBytes }: ResolveContext,
+  route: CompiledRoute,
+  request: CleanRequest,
+): Refusal | null {
   for (const { name } of request.query) {
     if (profile.refusedQuery.has(name.toLowerCase())) return refuse('resolve.query', `query ${name.toLowerCase()}`);
   }
   if (!readsBody(route, request)) return null;
   const type = request.header('content-type');
-  if (type === undefined || !jsonType.test(type)) return refuse('resolve.content-type', 'not application/json in UTF-8');
+  if (type === undefined || !jsonType.test(type))
+    return refuse('resolve.content-type', 'not application/json in UTF-8');
   const encoding = request.header('content-encoding');
-  if (encoding !== undefined && encoding.toLowerCase() !== 'identity') return refuse('resolve.content-type', 'a content encoding');
-  if ((request.body.length ?? 0) > inspectMaxBytes) return refuse('gate.body-too-large', `over ${String(inspectMaxBytes)} bytes`);
+  if (encoding !== undefined && encoding.toLowerCase() !== 'identity')
+    return refuse('resolve.content-type', 'a content encoding');
+  if ((request.body.length ?? 0) > inspectMaxBytes)
+    return refuse('gate.body-too-large', `over ${String(inspectMaxBytes)} bytes`);
   return null;
 }
 

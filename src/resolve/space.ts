@@ -12,7 +12,12 @@ export interface Stated {
 }
 
 /** Collects the space from the head: every header and query carrier of the server, and the path carriers of the route. */
-export function statedInHead(profile: Profile, route: CompiledRoute, request: CleanRequest, params: Readonly<Record<string, string>>): Result<Stated, Refusal> {
+export function statedInHead(
+  profile: Profile,
+  route: CompiledRoute,
+  request: CleanRequest,
+  params: Readonly<Record<string, string>>,
+): Result<Stated, Refusal> {
   const values: string[] = [];
   for (const name of profile.headerCarriers) {
     const value = request.header(name);
@@ -31,13 +36,19 @@ export function statedInHead(profile: Profile, route: CompiledRoute, request: Cl
 }
 
 /** Adds the body's carriers: strings only, canonical already, and no second spelling of their keys. */
-export function statedInBody(profile: Profile, route: CompiledRoute, fields: ReadonlyMap<string, TopField>, head: Stated): Result<Stated, Refusal> {
+export function statedInBody(
+  profile: Profile,
+  route: CompiledRoute,
+  fields: ReadonlyMap<string, TopField>,
+  head: Stated,
+): Result<Stated, Refusal> {
   const names = new Set([...profile.data.space.body_carriers, ...route.bodyCarriers]);
   const folded = new Set([...names].map((name) => name.toLowerCase()));
   const values = head.value === null ? [] : [head.value];
   for (const [key, field] of fields) {
     if (!folded.has(key.toLowerCase())) continue;
-    if (!names.has(key)) return no(refuse('space.malformed', 'a body key that differs from a space carrier only by case'));
+    if (!names.has(key))
+      return no(refuse('space.malformed', 'a body key that differs from a space carrier only by case'));
     if (field.kind !== 'string') return no(refuse('space.malformed', `body ${key} is not a string`));
     values.push(field.text);
   }
@@ -61,7 +72,12 @@ const whole: SpaceSet = { all: true, ids: [], unknown: [], explicit: true };
 const untouched: SpaceSet = { all: false, ids: [], unknown: [], explicit: true };
 
 /** The spaces that the request reaches, once every carrier was read. */
-export function decideSpaces(profile: Profile, route: CompiledRoute, stated: Stated, isKnown: (name: string) => boolean): Result<SpaceSet, Refusal> {
+export function decideSpaces(
+  profile: Profile,
+  route: CompiledRoute,
+  stated: Stated,
+  isKnown: (name: string) => boolean,
+): Result<SpaceSet, Refusal> {
   const { space: rule, absent: routeAbsent, action } = route.data;
   if (rule === 'NONE') return ok(untouched);
   // An object without a space is reached by those alone who may reach every space.
@@ -84,7 +100,12 @@ export interface Rewritten {
 }
 
 /** Cuts every query carrier out as a raw piece and writes the decided space into the one carrier that the route obeys. */
-export function rewriteCarriers(profile: Profile, route: CompiledRoute, pairs: readonly QueryPair[], spaces: SpaceSet): Rewritten {
+export function rewriteCarriers(
+  profile: Profile,
+  route: CompiledRoute,
+  pairs: readonly QueryPair[],
+  spaces: SpaceSet,
+): Rewritten {
   const name = spaces.all ? undefined : spaces.ids[0];
   const writes = name === undefined ? null : route.writes;
   const query: string[] = [];
@@ -97,6 +118,7 @@ export function rewriteCarriers(profile: Profile, route: CompiledRoute, pairs: r
       isWritten = true;
     }
   }
-  if (writes?.kind === 'query' && !isWritten) query.push(`${encodeURIComponent(writes.name)}=${encodeURIComponent(name ?? '')}`);
+  if (writes?.kind === 'query' && !isWritten)
+    query.push(`${encodeURIComponent(writes.name)}=${encodeURIComponent(name ?? '')}`);
   return { query, headers: writes?.kind === 'header' ? [[writes.label, name ?? '']] : [] };
 }

@@ -1,0 +1,23 @@
+import type { Socket } from 'node:net';
+
+/**
+ * undici's parser takes `HTTP/2.0 200` and `HTTP/0.9` as answers. Its request heads are written as text and its bodies as bytes,
+ * so the first chunk read after a head must begin an HTTP/1 answer.
+ */
+export function guardVersion(socket: Socket): void {
+  let awaitsHead = false;
+  const write = socket.write.bind(socket) as (...args: unknown[]) => boolean;
+  const read = socket.read.bind(socket);
+  socket.write = ((...args: unknown[]): boolean => {
+    if (typeof args[0] === 'string' && args[0].includes(' HTTP/1.1\r\n')) awaitsHead = true;
+    return write(...args);
+  }) as typeof socket.write;
+  socket.read = (size?: number): unknown => {
+    const chunk: unknown = read(size);
+    if (!awaitsHead || !Buffer.isBuffer(chunk)) return chunk;
+    awaitsHead = false;
+    if (/^HTTP\/1\.[01] /.test(chunk.toString('latin1', 0, 9)) || chunk.length < 9) return chunk;
+    socket.destroy(new Error('an answer that is not HTTP/1'));
+    return null;
+  };
+}
