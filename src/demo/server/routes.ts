@@ -46,43 +46,36 @@ const episode: Shape = {
   embedding: 'numbers',
   memory_space_id: 'string',
 };
-const get = (path: string, answer: string, space: SpaceRule, query?: readonly string[]): Route => ({
-  method: 'GET',
-  path,
-  answer,
-  space,
-  ...(query && { query }),
-});
-const post = (path: string, answer: string, space: SpaceRule, json?: Shape): Route => ({
-  method: 'POST',
-  path,
-  answer,
-  space,
-  ...(json && { json }),
-});
+const get = (path: string, answer: string, space: SpaceRule): Route => ({ method: 'GET', path, answer, space });
+const post = (path: string, answer: string, space: SpaceRule): Route => ({ method: 'POST', path, answer, space });
+const once = (route: Route): Route => ({ ...route, query: searchQuery });
+const json = (shape: Shape, route: Route): Route => ({ ...route, json: shape });
 
 export const routes: readonly Route[] = [
-  post('/api/v1/memories/remember', 'remember', 'header-body', memory),
-  post('/api/v1/episodes/remember', 'rememberEpisode', 'header-body', episode),
-  post('/api/v1/memories', 'store', 'header', { 'content!': 'string', confidence: 'number' }),
-  get('/api/v1/memories', 'list', 'header-query', searchQuery),
-  get('/api/v1/memories/recall', 'recall', 'header-query', searchQuery),
+  json(memory, post('/api/v1/memories/remember', 'remember', 'header-body')),
+  json(episode, post('/api/v1/episodes/remember', 'rememberEpisode', 'header-body')),
+  json({ 'content!': 'string', confidence: 'number' }, post('/api/v1/memories', 'store', 'header')),
+  once(get('/api/v1/memories', 'list', 'header-query')),
+  once(get('/api/v1/memories/recall', 'recall', 'header-query')),
   get('/api/v1/memories/search', 'search', 'header-query'),
   get('/api/v1/memories/{id}', 'get', 'header-query'),
   { method: 'DELETE', path: '/api/v1/memories/{id}', answer: 'remove', space: 'all' },
-  get('/api/v1/query/probabilistic', 'probabilistic', 'header-query', searchQuery),
-  get('/api/v1/consolidations', 'consolidations', 'header-query', searchQuery),
-  get('/api/v1/consolidations/{id}', 'consolidation', 'header-query', searchQuery),
-  post('/api/v1/query', 'query', 'body-header', { 'query_text!': 'string', memory_space_id: 'string' }),
-  post('/api/v1/complete', 'complete', 'header-body', {
-    memory_space_id: 'string',
-    query: 'string',
-    partial_episode: 'anything',
-  }),
+  once(get('/api/v1/query/probabilistic', 'probabilistic', 'header-query')),
+  once(get('/api/v1/consolidations', 'consolidations', 'header-query')),
+  once(get('/api/v1/consolidations/{id}', 'consolidation', 'header-query')),
+  json({ 'query_text!': 'string', memory_space_id: 'string' }, post('/api/v1/query', 'query', 'body-header')),
+  json(
+    {
+      memory_space_id: 'string',
+      query: 'string',
+      partial_episode: 'anything',
+    },
+    post('/api/v1/complete', 'complete', 'header-body'),
+  ),
   post('/api/v1/memories/recognize', 'stub', 'none'),
   get('/api/v1/episodes/replay', 'stub', 'none'),
   get('/api/v1/spaces', 'spaces', 'all'),
-  post('/api/v1/spaces', 'createSpace', 'new-space', { 'id!': 'string' }),
+  json({ 'id!': 'string' }, post('/api/v1/spaces', 'createSpace', 'new-space')),
   get('/api/v1/stream/activities', 'streamActivities', 'default'),
   get('/api/v1/stream/memories', 'streamMemories', 'default'),
   get('/api/v1/stream/consolidation', 'streamConsolidation', 'default'),
