@@ -1,4 +1,5 @@
 import { createRequire } from 'node:module';
+// eslint-disable-next-line no-restricted-imports -- nothing else stops a policy that does not come back; no code comes from outside
 import { createContext, Script } from 'node:vm';
 import type { LoadedPolicy, loadPolicySync } from '@open-policy-agent/opa-wasm';
 import { capped } from '../base/encoding.js';

@@ -1,3 +1,4 @@
+import type { Clock } from '../base/clock.js';
 import { messageOf } from '../base/log.js';
 import { Fault } from '../model/codes.js';
 import { EngineError, type ErrorKind, type Instance } from './engine.js';
@@ -17,78 +18,94 @@ const abortsMax = 64;
 const floodPerSecond = 100;
 const tolerable = new Set<ErrorKind>(['conflict', 'input', 'builtin']);
 // A time limit costs tens of microseconds, so that only inputs that are slow anyway pay for it.
-const limitedFromBytes = 4_096;
+const limitedFromLength = 4_096;
 const runtimeTimeoutMs = 250;
 
 /** Keeps a working instance at hand: one that threw is discarded, except in a flood of harmless aborts. */
 export function createEngine(make: () => Instance, ports: PolicyPorts): Engine {
-  let active: Instance | null = null;
-  let spare: Instance | null = null;
-  let aborts = 0;
-  let windowStartMs = 0;
-  let abortsInWindow = 0;
-
-  const use = (): Instance => {
-    if (active === null) {
-      active = spare ?? make();
-      spare = null;
-      aborts = 0;
-    }
-    return active;
-  };
-  const refill = (): void => {
-    try {
-      spare ??= make();
-    } catch (error) {
-      ports.log.error('policy.spare-failed', { error: messageOf(error) });
-    }
-  };
-  const isFlood = (): boolean => {
-    const nowMs = ports.clock.monotonicMs();
-    if (nowMs - windowStartMs >= 1_000) {
-      windowStartMs = nowMs;
-      abortsInWindow = 0;
-    }
-    abortsInWindow += 1;
-    return abortsInWindow > floodPerSecond;
-  };
-  const threw = (kind: ErrorKind): void => {
-    aborts += 1;
-    ports.meter.policyError(kind);
-    // Replacing at every abort would make a flood of aborts a flood of instantiations.
-    if (isFlood() && tolerable.has(kind) && aborts < abortsMax) return;
-    active = null;
-    ports.meter.policyInstanceReplaced();
-    setImmediate(refill).unref();
-  };
-  const guarded = (run: (instance: Instance) => unknown): unknown => {
+  const reserve = createReserve(make, ports);
+  const run = (evaluate: (instance: Instance) => unknown): unknown => {
     ports.watchdog?.enter();
     try {
-      return run(use());
+      return evaluate(reserve.use());
     } catch (error) {
       const known = error instanceof EngineError ? error : new EngineError('trap', messageOf(error));
-      threw(known.kind);
+      reserve.threw(known.kind);
       throw known;
     } finally {
       ports.watchdog?.leave();
     }
   };
-
-  use();
-  refill();
+  const evaluate = (inputText: string): unknown =>
+    run((instance) =>
+      inputText.length > limitedFromLength
+        ? instance.evaluateWithin(inputText, runtimeTimeoutMs)
+        : instance.evaluate(inputText),
+    );
   return {
     evaluate(inputText) {
       try {
-        return guarded((instance) =>
-          inputText.length > limitedFromBytes
-            ? instance.evaluateWithin(inputText, runtimeTimeoutMs)
-            : instance.evaluate(inputText),
-        );
+        return evaluate(inputText);
       } catch (cause) {
         throw new Fault('policy.failed', messageOf(cause), { cause });
       }
     },
-    evaluateWithin: (inputText, timeoutMs) => guarded((instance) => instance.evaluateWithin(inputText, timeoutMs)),
+    evaluateWithin: (inputText, timeoutMs) => run((instance) => instance.evaluateWithin(inputText, timeoutMs)),
+    memoryBytes: () => reserve.memoryBytes(),
+  };
+}
+
+interface Reserve {
+  use(): Instance;
+  /** The instance in use threw. */
+  threw(kind: ErrorKind): void;
+  memoryBytes(): number;
+}
+
+function createReserve(make: () => Instance, { clock, meter, log }: PolicyPorts): Reserve {
+  let active: Instance | null = make();
+  let spare: Instance | null = make();
+  let aborts = 0;
+  const isFlood = createFloodGauge(clock);
+  const refill = (): void => {
+    try {
+      spare ??= make();
+    } catch (error) {
+      log.error('policy.spare-failed', { error: messageOf(error) });
+    }
+  };
+  return {
+    use() {
+      if (active !== null) return active;
+      active = spare ?? make();
+      spare = null;
+      aborts = 0;
+      return active;
+    },
+    threw(kind) {
+      aborts += 1;
+      meter.policyError(kind);
+      // Replacing at every abort would make a flood of aborts a flood of instantiations.
+      if (isFlood() && tolerable.has(kind) && aborts < abortsMax) return;
+      active = null;
+      meter.policyInstanceReplaced();
+      setImmediate(refill).unref();
+    },
     memoryBytes: () => (active?.memoryBytes() ?? 0) + (spare?.memoryBytes() ?? 0),
+  };
+}
+
+// Counts one abort a call; true while there are too many in the running second.
+function createFloodGauge(clock: Clock): () => boolean {
+  let startMs = clock.monotonicMs();
+  let count = 0;
+  return () => {
+    const nowMs = clock.monotonicMs();
+    if (nowMs - startMs >= 1_000) {
+      startMs = nowMs;
+      count = 0;
+    }
+    count += 1;
+    return count > floodPerSecond;
   };
 }

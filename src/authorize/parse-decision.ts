@@ -12,7 +12,7 @@ export const undefinedDecision: Decision = Object.freeze({
 });
 
 const reasonForm = /^[a-z][a-z0-9-]*(?:\.[a-z][a-z0-9-]*)+$/;
-const permissionForm = /^[A-Z][A-Za-z0-9]*$/;
+const permissionForm = /^[A-Za-z][A-Za-z0-9]*$/;
 const nameForm = /^[a-z][a-z0-9_-]*$/;
 const textMax = 64;
 const listMax = 64;

@@ -58,6 +58,8 @@ export function startWatchdog({ limitMs }: WatchdogOptions): Watchdog {
   return {
     enter: () => void Atomics.add(view, 0, 1), // odd: inside
     leave: () => void Atomics.add(view, 0, 1),
-    stop: async () => void (await worker.terminate()),
+    stop: async () => {
+      await worker.terminate();
+    },
   };
 }
