@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { link, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { readFile, readlink, rename, rm, symlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { no, ok, type Result } from '../base/result.js';
 
@@ -7,101 +7,100 @@ export interface Lock {
   release(): Promise<void>;
 }
 
-/** Kernel's start time of a process: a process id that was given out again has another one. Null where there is no /proc. */
-async function startTimeOf(pid: number): Promise<string | null> {
-  const stat = await readFile(`/proc/${String(pid)}/stat`, 'latin1').catch(() => null);
+const textOf = (path: string): Promise<string | null> =>
+  readFile(path, 'latin1').then(
+    (text) => text.trim(),
+    () => null,
+  );
+
+/** Kernel's start time of a process: a process id that was given out again has another one. Empty where there is no /proc. */
+async function startTimeOf(pid: number): Promise<string> {
+  const stat = await textOf(`/proc/${String(pid)}/stat`);
   // The second field is the program's name in parentheses and may hold anything, so count from the last one.
-  return stat?.slice(stat.lastIndexOf(')') + 2).split(' ')[19] ?? null;
+  return stat?.slice(stat.lastIndexOf(')') + 2).split(' ')[19] ?? '';
 }
 
-const bootId = async (): Promise<string> =>
-  (await readFile('/proc/sys/kernel/random/boot_id', 'latin1').catch(() => '')).trim();
+const bootId = async (): Promise<string> => (await textOf('/proc/sys/kernel/random/boot_id'))?.slice(0, 8) ?? '';
 
-interface Holder {
-  readonly pid: number;
-  readonly started: string | null;
-  readonly boot: string;
+/** What the lock says of its holder: `PID:START:BOOT`. Short enough to live in the inode, so that a full disk holds it too. */
+export async function lockText(pid: number): Promise<string> {
+  return `${String(pid)}:${await startTimeOf(pid)}:${await bootId()}`;
 }
 
-function parseHolder(text: string): Holder | null {
+async function holderAlive(text: string): Promise<number | null> {
+  const [pidText = '', started, boot] = text.split(':');
+  const pid = /^[1-9]\d{0,9}$/.test(pidText) ? Number(pidText) : null;
+  if (pid === null || boot !== (await bootId()) || started !== (await startTimeOf(pid))) return null;
+  if (started !== '') return pid;
   try {
-    const value = JSON.parse(text) as Partial<Holder> | null;
-    if (typeof value?.pid !== 'number' || !Number.isSafeInteger(value.pid) || value.pid < 1) return null;
-    return { pid: value.pid, started: value.started ?? null, boot: value.boot ?? '' };
-  } catch {
-    return null;
-  }
-}
-
-async function isAlive(holder: Holder): Promise<boolean> {
-  if (holder.boot !== (await bootId())) return false;
-  const started = await startTimeOf(holder.pid);
-  if (started !== null || holder.started !== null) return started === holder.started;
-  try {
-    process.kill(holder.pid, 0);
-    return true;
+    process.kill(pid, 0);
+    return pid;
   } catch (error) {
-    return error instanceof Error && 'code' in error && error.code === 'EPERM';
+    return hasCode(error, 'EPERM') ? pid : null;
   }
 }
+
+const hasCode = (error: unknown, code: string): boolean =>
+  error instanceof Error && 'code' in error && error.code === code;
+
+const read = (path: string): Promise<string | null> => readlink(path).catch(() => null);
 
 /** The process that holds a directory's lock now, or null. */
 export async function lockHolder(dir: string): Promise<number | null> {
-  const text = await readFile(join(dir, 'lock'), 'utf8').catch(() => null);
-  const holder = text === null ? null : parseHolder(text);
-  return holder !== null && (await isAlive(holder)) ? holder.pid : null;
+  const text = await read(join(dir, 'lock'));
+  return text === null ? null : holderAlive(text);
 }
 
 /**
- * Takes `<dir>/lock`. The file appears whole, by `link`, so that nobody reads half of one; one left by a process that is
- * gone is moved aside first and looked at again, so that two starters cannot both remove it.
+ * Takes `<dir>/lock`, a symbolic link whose target is the holder: it appears whole or not at all, and needs no free block.
+ * One left by a process that is gone is moved aside first and looked at again, so that two starters cannot both remove it.
  */
 export async function takeLock(dir: string): Promise<Result<Lock, string>> {
   const path = join(dir, 'lock');
-  const mine = JSON.stringify({ pid: process.pid, started: await startTimeOf(process.pid), boot: await bootId() });
-  const draft = `${path}.${randomBytes(6).toString('hex')}`;
-  await writeFile(draft, mine, { mode: 0o600 });
-  try {
-    for (let attempt = 0; attempt < 3; attempt += 1) {
-      if (await appears(draft, path)) return ok({ release: () => release(path, mine) });
-      const held = await readFile(path, 'utf8').catch(() => null);
-      if (held === null) continue;
-      const holder = parseHolder(held);
-      if (holder !== null && (await isAlive(holder))) {
-        return no(
-          `${path} is held by the running process ${String(holder.pid)}; give each process its own audit directory`,
-        );
-      }
-      await discard(path, held);
+  const mine = await lockText(process.pid);
+  for (let attempt = 0; attempt < 3; attempt += 1) {
+    if (await appears(mine, path)) return ok({ release: () => release(path, mine) });
+    const held = await read(path);
+    if (held === null) {
+      if (await isOther(path)) return no(`${path} is not a lock of this program; move it away`);
+      continue;
     }
-    return no(`${path} changes hands; start one process at a time on an audit directory`);
-  } finally {
-    await rm(draft, { force: true });
+    const holder = await holderAlive(held);
+    if (holder !== null) {
+      return no(`${path} is held by the running process ${String(holder)}; give each process its own audit directory`);
+    }
+    await discard(path, held);
   }
+  return no(`${path} changes hands; start one process at a time on an audit directory`);
 }
 
-const appears = (draft: string, path: string): Promise<boolean> =>
-  link(draft, path).then(
+const isOther = async (path: string): Promise<boolean> =>
+  readlink(path).then(
+    () => false,
+    (error: unknown) => !hasCode(error, 'ENOENT'),
+  );
+
+const appears = (text: string, path: string): Promise<boolean> =>
+  symlink(text, path).then(
     () => true,
     (error: unknown) => {
-      if (error instanceof Error && 'code' in error && error.code === 'EEXIST') return false;
+      if (hasCode(error, 'EEXIST')) return false;
       throw error;
     },
   );
 
 async function discard(path: string, seen: string): Promise<void> {
-  const aside = `${path}.stale.${randomBytes(6).toString('hex')}`;
+  const aside = `${path}.${randomBytes(6).toString('hex')}`;
   const isMoved = await rename(path, aside).then(
     () => true,
     () => false,
   );
   if (!isMoved) return;
-  const moved = await readFile(aside, 'utf8').catch(() => seen);
-  if (moved !== seen) await appears(aside, path); // somebody's fresh lock: put it back
+  const moved = await read(aside);
+  if (moved !== null && moved !== seen) await appears(moved, path); // somebody's fresh lock: put it back
   await rm(aside, { force: true });
 }
 
 async function release(path: string, mine: string): Promise<void> {
-  const now = await readFile(path, 'utf8').catch(() => null);
-  if (now === mine) await rm(path, { force: true });
+  if ((await read(path)) === mine) await rm(path, { force: true });
 }

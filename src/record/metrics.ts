@@ -34,6 +34,10 @@ function processMetrics(prefix: string): Registry {
   return registry;
 }
 
+// prom-client spells "not a number" in a way of its own.
+const processText = async (registry: Registry): Promise<string> =>
+  (await registry.metrics()).replaceAll(' Nan\n', ' NaN\n');
+
 /**
  * Counts in plain structures and renders them when somebody asks: counting costs a look-up in a map.
  * Process metrics come from prom-client.
@@ -59,7 +63,7 @@ export function createMeter(prefix: string): ScrapedMeter {
     ...meterOf(count, time),
     gauge: (name: GaugeName, value: () => number) => read[name].bind(value),
     contentType: registry.contentType,
-    text: async () => all.map(([name, series]) => series.text(prefix + name)).join('') + (await registry.metrics()),
+    text: async () => all.map(([name, series]) => series.text(prefix + name)).join('') + (await processText(registry)),
   };
 }
 

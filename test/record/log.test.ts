@@ -8,6 +8,7 @@ import {
   renameSync,
   rmSync,
   statSync,
+  symlinkSync,
   truncateSync,
   writeFileSync,
 } from 'node:fs';
@@ -17,6 +18,7 @@ import { promisify } from 'node:util';
 import t from 'tap';
 import { systemClock } from '../../src/base/clock.js';
 import { systemDisk, type Disk } from '../../src/record/disk.js';
+import { lockText } from '../../src/record/lock.js';
 import { openAuditLog, readAuditTail, verifyAuditLog, type AuditLog } from '../../src/record/record.js';
 import { advance, counting, keyEvent, opened, remembering, usualOptions } from './fixtures/sample.js';
 
@@ -30,11 +32,13 @@ const typed = (dir: string, type: string): Promise<Record<string, unknown>[]> =>
 /** Ends a log as SIGKILL would: no last checkpoint, and the lock of a process that is gone. */
 async function crashed(dir: string, log: AuditLog): Promise<void> {
   await log.flush();
-  const copy = readdirSync(dir).map((name) => [name, readFileSync(join(dir, name))] as const);
+  const copy = readdirSync(dir)
+    .filter((name) => name !== 'lock')
+    .map((name) => [name, readFileSync(join(dir, name))] as const);
   await log.close();
   for (const name of readdirSync(dir)) rmSync(join(dir, name));
   for (const [name, bytes] of copy) writeFileSync(join(dir, name), bytes);
-  writeFileSync(join(dir, 'lock'), JSON.stringify({ pid: 1, started: '1', boot: 'another' }));
+  symlinkSync('1:1:another', join(dir, 'lock'));
 }
 
 async function until(holds: () => boolean, wholeMs: number): Promise<number> {
@@ -381,11 +385,7 @@ t.test('AU-12 a second opener is refused, in this process and from another', asy
     stdio: ['ignore', 'pipe', 'ignore'],
   });
   await once(other.stdout, 'data');
-  const started = readFileSync(`/proc/${String(other.pid)}/stat`, 'latin1')
-    .split(') ')[1]
-    ?.split(' ')[19];
-  const boot = readFileSync('/proc/sys/kernel/random/boot_id', 'latin1').trim();
-  writeFileSync(join(dir, 'lock'), JSON.stringify({ pid: other.pid, started, boot }));
+  symlinkSync(await lockText(other.pid ?? 0), join(dir, 'lock'));
   t.match(await openAuditLog({ dir, ...usualOptions }, ports), {
     ok: false,
     why: new RegExp(`process ${String(other.pid)}`),
@@ -396,13 +396,15 @@ t.test('AU-12 a second opener is refused, in this process and from another', asy
   const third = await openAuditLog({ dir, ...usualOptions }, ports);
   t.equal(third.ok, true, 'the lock of a process that is gone is taken over');
   if (third.ok) await third.value.close();
-  writeFileSync(join(dir, 'lock'), JSON.stringify({ pid: process.pid, started: '1', boot }));
+  symlinkSync((await lockText(process.pid)).replace(/:.*?:/, ':1:'), join(dir, 'lock'));
   const fourth = await opened(dir);
   await fourth.log.close();
   t.notOk(
     readdirSync(dir).some((file) => file.startsWith('lock')),
     'nothing of the lock is left',
   );
+  writeFileSync(join(dir, 'lock'), 'x');
+  t.match(await openAuditLog({ dir, ...usualOptions }, ports), { ok: false, why: /not a lock of this program/ });
 });
 
 t.test('openAuditLog() says what is wrong with a directory', async (t) => {
