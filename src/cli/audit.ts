@@ -51,12 +51,10 @@ export function auditCommands(program: Command): void {
 
 /** One line for people: time, what, who, where, and how it went. */
 function lineOf(record: Readonly<Record<string, unknown>>): string {
-  const shown = ['time', 'type', 'effect', 'subject_id', 'method', 'route', 'status', 'code', 'id']
-    .map((name) => record[name])
-    .filter((value) => value !== undefined && value !== null);
-  return visible(
-    shown
-      .map((value) => (typeof value === 'object' ? JSON.stringify(value) : String(value as string | number | boolean)))
-      .join('  '),
-  );
+  const { subject } = record;
+  const who = typeof subject === 'object' && subject !== null && 'id' in subject ? subject.id : undefined;
+  const names = ['type', 'actor_id', 'method', 'route', 'status', 'code', 'id'];
+  const parts = [record['time'], ...names.map((name) => record[name])];
+  parts.splice(2, 0, who);
+  return visible(parts.filter((part) => typeof part === 'string' || typeof part === 'number').join('  '));
 }

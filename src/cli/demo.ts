@@ -65,7 +65,7 @@ curl -i '${recall}&space=beta' -H 'Authorization: Bearer ${keys.alpha_reader}' -
 for i in $(seq 1 12); do curl -s -o /dev/null -w '%{http_code} ' '${recall}' -H 'Authorization: Bearer ${keys.free_tier}' -H 'X-Memory-Space: alpha'; done; echo
 
 # every decision, on disk before it took effect
-npx memgate audit tail --data-dir '${dataDir}'
+npx memgate audit tail -n 60 --data-dir '${dataDir}'
 
 Stop with Ctrl-C.
 `;
