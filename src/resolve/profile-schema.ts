@@ -10,6 +10,26 @@ const carrier = z
   .strictObject({ header: headerName.optional(), query: fieldName.optional() })
   .refine((one) => (one.header === undefined) !== (one.query === undefined), 'needs exactly one of header and query');
 
+const patternForm = /^\^(\[[^\]\s]+\])\{\d+,\d+\}\$$/;
+
+function compiled(text: string): RegExp | null {
+  try {
+    return new RegExp(text);
+  } catch {
+    return null; // a range or a length that runs backwards: the caller says so
+  }
+}
+
+/** Blanks, controls and other scripts cannot stand in a header; `*` means every space, and `,` separates names. */
+function matchesOddCharacter(pattern: string): boolean {
+  const one = compiled(`^${patternForm.exec(pattern)?.[1] ?? ''}$`);
+  for (let unit = 0; unit <= 0xffff; unit += 1) {
+    const character = String.fromCharCode(unit);
+    if (!/^[!-)+\--~]$/.test(character) && one?.test(character) === true) return true;
+  }
+  return false;
+}
+
 const routeCarrier = z
   .string()
   .regex(
@@ -40,7 +60,7 @@ const route = z
     permission: z.enum(permissions).describe('The right that it needs.'),
     class: z.enum(dataClasses).describe('What the data is.'),
     space: routeSpace.describe(
-      'The carriers that this route obeys; or {fixed: NAME}, ALL, UNSCOPED (names an object), NONE (touches no space).',
+      "The carriers that this route obeys; or {fixed: NAME}, ALL, UNSCOPED (names an object), NONE (touches no space; one that is named must still be the caller's).",
     ),
     absent: z
       .enum(['default', 'refuse', 'ALL'])
@@ -74,9 +94,14 @@ export const profileSchema = z.strictObject({
     .strictObject({
       pattern: z
         .string()
-        .regex(
-          /^\^\[[^\]\s]+\]\{\d+,\d+\}\$$/,
-          'must be one anchored character class with a length, such as ^[a-z0-9_-]{3,64}$',
+        .regex(patternForm, 'must be one anchored character class with a length, such as ^[a-z0-9_-]{3,64}$')
+        .refine(
+          (text) => compiled(text) !== null,
+          'must be a regular expression: a range or the length is out of order',
+        )
+        .refine(
+          (text) => !matchesOddCharacter(text),
+          'must match visible ASCII characters only, and neither * nor a comma',
         )
         .describe('Canonical form of a space name.'),
       absent: z.enum(['default', 'refuse']).describe('What a request without any carrier means.'),

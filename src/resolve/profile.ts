@@ -41,7 +41,7 @@ export async function loadProfile(file: string): Promise<Result<Profile, readonl
   if (!document.ok) return document;
   const data = checkDocument(profileSchema, document.value);
   if (!data.ok) return data;
-  const problems = routeProblems(data.value, document.value);
+  const problems = dataProblems(data.value, document.value);
   return problems.length > 0 ? no(problems) : ok(compileProfile(data.value));
 }
 
@@ -96,26 +96,42 @@ function compileRoute(data: RouteData): CompiledRoute {
   };
 }
 
-/** What the schema cannot say: templates, names and pairs that occur twice, carriers that the template lacks. */
-function routeProblems(data: ProfileData, document: YamlDocument): Problem[] {
+type Tell = (path: readonly (string | number)[], message: string) => void;
+
+/** What the schema cannot say: names that do not have the form, and routes that do not fit together. */
+function dataProblems(data: ProfileData, document: YamlDocument): Problem[] {
   const problems: Problem[] = [];
+  const tell: Tell = (path, message) => {
+    problems.push({ file: document.file, ...document.at(path), path: path.join('.'), message });
+  };
+  const pattern = new RegExp(data.space.pattern);
+  const formProblem = (name: string): string => `is "${name}", must match space.pattern ${data.space.pattern}`;
+  const usual = data.space.default;
+  if (usual !== undefined && !pattern.test(usual)) tell(['space', 'default'], formProblem(usual));
+  data.routes.forEach((route, index) => {
+    const fixed = typeof route.space === 'object' && !Array.isArray(route.space) ? route.space.fixed : undefined;
+    if (fixed !== undefined && !pattern.test(fixed)) tell(['routes', index, 'space', 'fixed'], formProblem(fixed));
+  });
+  routeProblems(data, tell);
+  return problems;
+}
+
+/** Templates that are none, names and pairs that occur twice, carriers that the template lacks. */
+function routeProblems(data: ProfileData, tell: Tell): void {
   const ids = new Set<string>();
   const matches = new Set<string>();
   data.routes.forEach((route, index) => {
-    const tell = (field: string, message: string): void => {
-      const path = ['routes', index, field];
-      problems.push({ file: document.file, ...document.at(path), path: path.join('.'), message });
-    };
-    if (ids.has(route.id)) tell('id', `"${route.id}" is the id of another route too`);
+    if (ids.has(route.id)) tell(['routes', index, 'id'], `"${route.id}" is the id of another route too`);
     ids.add(route.id);
-    const shape = route.match.replaceAll(/\{[^}]*\}/g, '{}');
-    if (matches.has(shape)) tell('match', `"${route.match}" matches the same requests as another route`);
+    const shape = route.match.replaceAll(/\{(\*?)[^}]*\}/g, '{$1}');
+    if (matches.has(shape))
+      tell(['routes', index, 'match'], `"${route.match}" matches the same requests as another route`);
     matches.add(shape);
     const wrong = templateProblem(templateOf(route));
-    if (wrong !== null) tell('match', wrong);
+    if (wrong !== null) tell(['routes', index, 'match'], wrong);
     for (const name of compileRoute(route).pathCarriers) {
-      if (!route.match.includes(`{${name}}`)) tell('space', `path:${name} is not a segment of "${route.match}"`);
+      if (!route.match.includes(`{${name}}`))
+        tell(['routes', index, 'space'], `path:${name} is not a segment of "${route.match}"`);
     }
   });
-  return problems;
 }

@@ -5,10 +5,13 @@ interface Node<T> {
   leaf: Leaf<T> | null;
 }
 
-interface Leaf<T> {
+interface Entry<T> {
+  /** Of the parameters, from left to right; each method may name them its own way. */
   readonly names: readonly string[];
-  readonly byMethod: Map<string, T>;
+  readonly value: T;
 }
+
+type Leaf<T> = Map<string, Entry<T>>;
 
 export interface RouteMatch<T> {
   readonly value: T;
@@ -42,8 +45,8 @@ export class RouteTable<T> {
     const names: string[] = [];
     for (const segment of template.slice(1).split('/')) {
       if (segment.startsWith('{*')) {
-        node.rest ??= { names: [...names, segment.slice(2, -1)], byMethod: new Map() };
-        node.rest.byMethod.set(method, value);
+        node.rest ??= new Map();
+        node.rest.set(method, { names: [...names, segment.slice(2, -1)], value });
         return;
       }
       if (segment.startsWith('{')) {
@@ -53,8 +56,8 @@ export class RouteTable<T> {
         node = childOf(node, segment);
       }
     }
-    node.leaf ??= { names, byMethod: new Map() };
-    node.leaf.byMethod.set(method, value);
+    node.leaf ??= new Map();
+    node.leaf.set(method, { names, value });
   }
 
   /** @returns the match; the methods that the path has when this one is not among them; or null for an unknown path */
@@ -63,13 +66,13 @@ export class RouteTable<T> {
     const values: string[] = [];
     const leaf = walk(this.#root, segments, 0, values);
     if (leaf === null) return null;
-    const value = leaf.byMethod.get(method);
-    if (value === undefined) return [...leaf.byMethod.keys()];
+    const entry = leaf.get(method);
+    if (entry === undefined) return [...leaf.keys()];
     const params: Record<string, string> = {};
-    leaf.names.forEach((name, index) => {
+    entry.names.forEach((name, index) => {
       params[name] = values[index] ?? '';
     });
-    return { value, params };
+    return { value: entry.value, params };
   }
 }
 

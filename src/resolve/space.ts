@@ -9,6 +9,8 @@ import type { TopField } from './strict-json.js';
 export interface Stated {
   /** Null when no carrier was present. */
   readonly value: string | null;
+  /** True when a path or body carrier that the route obeys holds it, so that the server sees it as the request stands. */
+  readonly isRead: boolean;
 }
 
 /** Collects the space from the head: every header and query carrier of the server, and the path carriers of the route. */
@@ -32,7 +34,7 @@ export function statedInHead(
   }
   for (const name of route.pathCarriers) values.push(decodeURIComponent(params[name] ?? '')); // the gate has refused what does not decode
   const fixed = fixedSpace(route);
-  return agree(profile, fixed === null ? values : [...values, fixed]);
+  return agree(profile, fixed === null ? values : [...values, fixed], route.pathCarriers.length > 0);
 }
 
 /** Adds the body's carriers: strings only, canonical already, and no second spelling of their keys. */
@@ -43,24 +45,27 @@ export function statedInBody(
   head: Stated,
 ): Result<Stated, Refusal> {
   const names = new Set([...profile.data.space.body_carriers, ...route.bodyCarriers]);
-  const folded = new Set([...names].map((name) => name.toLowerCase()));
+  const folded = new Set([...names].map(foldCase));
   const values = head.value === null ? [] : [head.value];
   for (const [key, field] of fields) {
-    if (!folded.has(key.toLowerCase())) continue;
+    if (!folded.has(foldCase(key))) continue;
     if (!names.has(key))
       return no(refuse('space.malformed', 'a body key that differs from a space carrier only by case'));
     if (field.kind !== 'string') return no(refuse('space.malformed', `body ${key} is not a string`));
     values.push(field.text);
   }
-  return agree(profile, values);
+  return agree(profile, values, head.isRead || route.bodyCarriers.some((name) => fields.has(name)));
 }
 
-function agree(profile: Profile, values: readonly string[]): Result<Stated, Refusal> {
+/** One spelling for all that a server may take for the same key: upper case first, as some read U+017F as an s. */
+const foldCase = (key: string): string => key.toUpperCase().toLowerCase();
+
+function agree(profile: Profile, values: readonly string[], isRead: boolean): Result<Stated, Refusal> {
   for (const value of values) {
     if (!profile.pattern.test(value)) return no(refuse('space.malformed', 'a space that is not in canonical form'));
     if (value !== values[0]) return no(refuse('space.conflict', 'carriers disagree'));
   }
-  return ok({ value: values[0] ?? null });
+  return ok({ value: values[0] ?? null, isRead });
 }
 
 const fixedSpace = (route: CompiledRoute): string | null => {
@@ -79,20 +84,27 @@ export function decideSpaces(
   isKnown: (name: string) => boolean,
 ): Result<SpaceSet, Refusal> {
   const { space: rule, absent: routeAbsent, action } = route.data;
-  if (rule === 'NONE') return ok(untouched);
+  // Nothing is reached, but a space that is named all the same must be one of the caller's.
+  if (rule === 'NONE' && stated.value === null) return ok(untouched);
   // An object without a space is reached by those alone who may reach every space.
   if (rule === 'ALL' || rule === 'UNSCOPED') return ok(whole);
-  let name = stated.value;
+  let name = isSeen(route, stated) ? stated.value : null;
   const explicit = name !== null;
   if (name === null) {
     const absent = routeAbsent ?? profile.data.space.absent;
-    if (absent === 'ALL') return ok({ ...whole, explicit: false });
+    if (absent === 'refuse') return no(refuse('space.absent', 'no carrier that the route obeys, and no default'));
     name = absent === 'default' ? (profile.data.space.default ?? null) : null;
-    if (name === null) return no(refuse('space.absent', 'no carrier, and this server has no default'));
+    if (stated.value !== null && stated.value !== name)
+      return no(refuse('space.conflict', 'a carrier that the route does not obey names another space'));
+    if (name === null) return ok({ ...whole, explicit: false });
   }
   const unknown = profile.data.space.unknown === 'refuse' && action !== 'space:create' && !isKnown(name) ? [name] : [];
   return ok({ all: false, ids: [name], unknown, explicit });
 }
+
+/** A value decides only where the server sees it: in a carrier that we write, or in the path or body carrier that it obeys. */
+const isSeen = ({ data, writes }: CompiledRoute, { isRead }: Stated): boolean =>
+  !Array.isArray(data.space) || writes !== null || isRead;
 
 export interface Rewritten {
   readonly query: readonly string[];
