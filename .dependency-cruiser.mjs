@@ -34,12 +34,6 @@ export default {
       { path: '^src/([^/]+)/' },
       { path: '^src/', pathNot: ['^src/$1/', '^src/(?:base|model)/', '^src/([^/]+)/\\1[.]ts$'] },
     ),
-    rule(
-      'proofs',
-      'Only the stages make proofs, each its own; others import the types.',
-      { path: '^src/', pathNot: '^src/(gate|identify|resolve|authorize|limit|record|model)/' },
-      { path: '^src/model/proofs[.]ts$', dependencyTypesNot: ['type-only'] },
-    ),
     ...Object.entries(doors).map(([name, file]) =>
       rule(
         `door-${name.replace(/^@.*\//, '')}`,

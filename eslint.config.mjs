@@ -15,6 +15,31 @@ const childProcess = {
 };
 const merged = 'is merged or decoded by Node: decide on rawHeaders';
 
+const forbidden = [
+  { selector: "NewExpression[callee.name='Date'][arguments.length=0]", message: inFile('src/base/clock.ts') },
+  { selector: "MemberExpression[property.name='headersDistinct']", message: `headersDistinct ${merged}` },
+  { selector: "MemberExpression[property.name='trailersDistinct']", message: `trailersDistinct ${merged}` },
+  {
+    selector:
+      'TSAsExpression > TSTypeReference > Identifier[name=/^(Identity|Target|Permit|Admission|Receipt|Observed|CleanRequest)$/]',
+    message: 'a proof is made by its stage, never by a cast',
+  },
+];
+/** Each proof with the only stage that may make it. */
+const proofs = [
+  { stage: 'gate', proof: 'CleanRequest', make: 'passed' },
+  { stage: 'identify', proof: 'Identity', make: 'verified' },
+  { stage: 'resolve', proof: 'Target', make: 'resolved' },
+  { stage: 'authorize', proof: 'Permit', make: 'grant' },
+  { stage: 'limit', proof: 'Admission', make: 'admit' },
+  { stage: 'record', proof: 'Receipt', make: 'recorded' },
+  { stage: 'record', proof: 'Observed', make: 'recorded' },
+];
+const factory = ({ stage, proof, make }) => ({
+  selector: `MemberExpression[object.name='${proof}'][property.name='${make}']`,
+  message: `${proof} is proof that ${stage} said yes: only src/${stage}/ makes it`,
+});
+
 export default defineConfig(
   { ignores: ['dist/', 'node_modules/', '.tap/', '.cache/', 'coverage/', 'policies/dist/', '**/fixtures/**'] },
   { linterOptions: { reportUnusedDisableDirectives: 'error' } },
@@ -63,20 +88,15 @@ export default defineConfig(
           message: 'belongs to browsers, or has a door of its own',
         })),
       ],
-      'no-restricted-syntax': [
-        'error',
-        { selector: "NewExpression[callee.name='Date'][arguments.length=0]", message: inFile('src/base/clock.ts') },
-        { selector: "MemberExpression[property.name='headersDistinct']", message: `headersDistinct ${merged}` },
-        { selector: "MemberExpression[property.name='trailersDistinct']", message: `trailersDistinct ${merged}` },
-        { selector: 'TSEnumDeclaration', message: 'an enum is code that types should not make: a tuple `as const`' },
-        {
-          selector:
-            'TSAsExpression > TSTypeReference > Identifier[name=/^(Identity|Target|Permit|Admission|Receipt|Observed|CleanRequest)$/]',
-          message: 'a proof is made by its stage, never by a cast',
-        },
-      ],
+      'no-restricted-syntax': ['error', ...forbidden, ...proofs.map(factory)],
     },
   },
+  ...proofs.map(({ stage }) => ({
+    files: [`src/${stage}/**/*.ts`],
+    rules: {
+      'no-restricted-syntax': ['error', ...forbidden, ...proofs.filter((other) => other.stage !== stage).map(factory)],
+    },
+  })),
   { files: ['src/base/env.ts'], rules: { 'no-restricted-properties': without('env') } },
   { files: ['src/base/clock.ts'], rules: { 'no-restricted-properties': without('now') } },
   { files: ['src/cli/**/*.ts'], rules: { 'no-restricted-imports': 'off' } },

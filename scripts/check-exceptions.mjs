@@ -8,7 +8,7 @@ const exception = /(?:eslint-disable|@ts-expect-error|@ts-ignore|@ts-nocheck|pre
 const reasoned = /^(?:\S* [\w@/, -]+ -- \S.{9,}|\S* ?[(:-]+ ?\S.{9,})/;
 const problems = [];
 for (const folder of ['src', 'test', 'bench', 'scripts']) {
-  let entries = [];
+  let entries;
   try {
     entries = readdirSync(join(root, folder), { recursive: true, withFileTypes: true });
   } catch {

@@ -10,7 +10,7 @@ interface Definition {
   readonly options?: readonly z.ZodType[];
 }
 
-const definition = (schema: z.ZodType): Definition => schema.def as Definition;
+const definition = (schema: z.ZodType): Definition => schema.def;
 
 /** The names that a schema knows in the mapping at a path. */
 export function namesAt(schema: z.ZodType, path: readonly PropertyKey[]): string[] {

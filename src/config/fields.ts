@@ -24,7 +24,7 @@ interface Definition {
   readonly defaultValue?: unknown;
 }
 
-const definition = (of: z.ZodType): Definition => of.def as Definition;
+const definition = (of: z.ZodType): Definition => of.def;
 
 /** A schema without its wrappers, with what the wrappers said. */
 function bare(wrapped: z.ZodType): {

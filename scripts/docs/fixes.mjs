@@ -1,0 +1,181 @@
+// What happened behind each code, and what to do about it. docs/reference/errors.md is made of this and of
+// src/model/codes.ts; a code without an entry fails the build of the documents.
+export const fixes = {
+  'gate.malformed': [
+    'The bytes are not a request of HTTP/1.1 that has one meaning only.',
+    'Send plain HTTP/1.1 with an ordinary client. Behind a proxy, check that it does not pass HTTP/2 through.',
+  ],
+  'gate.target': [
+    'The path or the query holds something that servers read in different ways: `//`, `.` or `..` segments, `;`, `\\`, encoded slashes, dots, percent signs or NUL, or a character outside the accepted set.',
+    'Send the path in its plain form. Encode other characters once, as UTF-8.',
+  ],
+  'gate.header': [
+    'A header is not in an accepted form: twice where one is wanted, an alias of a protected name (`X_Auth_User`), bytes above ASCII where a decision reads it, or named by `Connection`.',
+    'Send each header once, in ASCII. Do not send headers whose names differ from protected ones by punctuation only.',
+  ],
+  'gate.framing': [
+    'The length of the body is not told exactly once: both `Content-Length` and `Transfer-Encoding`, two lengths, or a coding other than `chunked`.',
+    'Let the HTTP client set the framing; do not set these headers by hand.',
+  ],
+  'gate.host': [
+    'There is no `Host` header, more than one, or one that is not HOST or HOST:PORT.',
+    'Send one plain `Host`.',
+  ],
+  'gate.host-unknown': [
+    'The `Host` is not in `gateway.allowed_hosts`.',
+    'Use a served name, or add this one to `gateway.allowed_hosts`, with its port where clients send it.',
+  ],
+  'gate.version': ['The version of HTTP is not 1.1 (or 1.0 without a body).', 'Use HTTP/1.1.'],
+  'gate.method': [
+    'The method is one that a gateway does not carry, such as CONNECT or TRACE.',
+    'Use a method of the API.',
+  ],
+  'gate.expectation': ['`Expect` asks for something other than `100-continue`.', 'Leave `Expect` out.'],
+  'gate.upgrade': ['The request asks to change the protocol.', 'Leave `Upgrade` out; no route takes it.'],
+  'gate.headers-too-large': [
+    'The head has more than 100 header lines, or more than 16 KiB.',
+    'Send fewer and shorter headers; cookies are not used here.',
+  ],
+  'gate.timeout': [
+    'The head or the body did not arrive in time, or came slower than `gateway.body_min_bytes_per_second`.',
+    'Check the network of the client. For slow links raise `gateway.headers_timeout_ms` or `gateway.body_timeout_ms`.',
+  ],
+  'gate.body-too-large': [
+    'The body that the decision has to read is larger than `gateway.inspect_max_bytes`.',
+    'Send less at a time, or raise `gateway.inspect_max_bytes`.',
+  ],
+  'gate.overloaded': [
+    'Bodies that wait for a decision hold more than `gateway.inspect_max_bytes_in_progress` in sum.',
+    'Try again after `Retry-After`. If it happens often, raise the limit and the memory of the process.',
+  ],
+  'identify.many-credentials': [
+    'The request has more than one credential, such as `Authorization` and `X-API-Key`.',
+    'Send one of them, once.',
+  ],
+  'identify.unauthenticated': [
+    'There is no credential, or it does not hold: unknown, wrong, expired, not valid yet or revoked. The caller is never told which; the audit log tells.',
+    'Send `Authorization: Bearer KEY`. Operators: look for the decision id of the answer in the audit log; `memgate auth check-key` explains one key.',
+  ],
+  'identify.too-many-failures': [
+    'This address failed too often within a minute, so that new credentials of it are not checked for now. Credentials that were verified before still pass.',
+    'Fix the client that sends a wrong key and wait for `Retry-After`. Limits: `keys.failures_per_minute`, `keys.failures_per_minute_per_key`.',
+  ],
+  'identify.busy': [
+    'More new credentials wait for their hash to be computed than `keys.hash_queue` allows.',
+    'Try again after `Retry-After`. If it happens after every start, raise `keys.hash_queue` or give the process more cores.',
+  ],
+  'resolve.unknown-route': [
+    'The profile of the memory server has no such path. What a profile does not list is denied.',
+    'Check the path. If the memory server really has it, add the route to the profile.',
+  ],
+  'resolve.method': ['The path is known, with other methods: see `Allow`.', 'Use one of the methods in `Allow`.'],
+  'resolve.upgrade': ['The route takes no upgrade of the protocol.', 'Leave `Upgrade` out.'],
+  'resolve.content-type': [
+    'A body that the decision reads must be `application/json` in UTF-8, without `Content-Encoding`.',
+    'Set `Content-Type: application/json` and send the body uncompressed.',
+  ],
+  'resolve.body': [
+    'The body is not one strict JSON document: broken, a name twice, a lone surrogate, too deep, or bytes after its end.',
+    'Send what a JSON library writes. Names must be unique within an object.',
+  ],
+  'resolve.parameter': [
+    'A part of the path that the route takes as a parameter does not have the form that the profile wants.',
+    'Check the id in the path.',
+  ],
+  'resolve.query': [
+    'The query holds a parameter that the route does not accept in this form.',
+    'Leave it out, or send it once and plainly encoded.',
+  ],
+  'space.malformed': [
+    'A place of the request that names the space holds something that is no space name of this server, or holds it twice.',
+    'Send a name that fits the pattern of the profile, once.',
+  ],
+  'space.conflict': [
+    'Places of the request (headers, query, path, body) name different spaces, or the route always works on another space.',
+    'Name the space in one place, or the same one in all.',
+  ],
+  'space.absent': [
+    'The request names no space, and the profile wants one.',
+    'Name the space, for Engram in `X-Memory-Space`.',
+  ],
+  'space.unknown': [
+    'Nobody knows this space: it is not in policy data, no live key grants it by name, and it was not created through the gateway.',
+    'Check the spelling. To make it, use the route that creates spaces, with `SpaceCreate`.',
+  ],
+  'authorize.denied': [
+    'The policy says no. `missing` names the rights that would be needed; the reasons are in the audit record.',
+    'Ask for a key with that right and space. Operators: find the decision id in the audit log; it holds input and reasons.',
+  ],
+  'policy.undefined': [
+    'The policy has no answer at all for this request, which counts as a no.',
+    'Operators: the bundle lacks a total `decision`; check it with `npm run policies`.',
+  ],
+  'authorize.too-large': [
+    'What the policy would have to look at (path parameters, spaces, headers) is larger than 16 KiB.',
+    'Name fewer spaces or send shorter headers.',
+  ],
+  'limit.exceeded': [
+    'A limit of the tier, or the limit of the whole system, has no room now. `RateLimit` and `X-RateLimit-*` tell where it stands.',
+    'Wait for `Retry-After`, spread the requests, or ask for a higher tier. Tiers are policy data.',
+  ],
+  'limit.cost': [
+    'The request costs more than the limit can ever hold, so that waiting does not help.',
+    'Operators: raise the burst of the tier above the cost of the route.',
+  ],
+  'admin.not-found': [
+    'The admin listener has no such route.',
+    'See the list of admin routes; nothing else is served there.',
+  ],
+  'admin.conflict': [
+    'The action does not fit the present state, such as a reload within a reload.',
+    'Read `detail` and repeat it later.',
+  ],
+  'admin.invalid': [
+    'The body or a parameter of an admin request is not in the wanted form.',
+    'Read `detail`: it names the field.',
+  ],
+  'policy.failed': [
+    'The policy broke: it threw, ran out of memory, or answered in an unknown form. Nothing was forwarded.',
+    'Operators: the log names the cause. Go back to the last good bundle with a reload; the metric of policy errors counts these.',
+  ],
+  'record.unavailable': [
+    'The decision could not be written to disk, so nothing was forwarded: disk full, `audit.max_bytes` reached, or a failing device.',
+    'Operators: make room or archive old segments. Service resumes by itself as soon as a record can be written.',
+  ],
+  'store.unavailable': [
+    'The key store (SQLite in `data_dir`) cannot be read or written.',
+    'Operators: check disk space and permissions of `data_dir`; the log names the error.',
+  ],
+  'upstream.unreachable': [
+    'No connection to the memory server: not started, wrong `upstream.url`, or refused.',
+    'Operators: check `upstream.url` and `/upstream/live` on the probes listener.',
+  ],
+  'upstream.invalid': [
+    'The answer of the memory server is not well-formed HTTP/1.1.',
+    'Operators: check what listens at `upstream.url`.',
+  ],
+  'upstream.aborted': [
+    'The memory server closed the connection in the midst of an answer.',
+    'Operators: look into the log of the memory server at that time. A request that changes something may have taken effect.',
+  ],
+  'upstream.credential': [
+    'The memory server refused the credential that the gateway adds.',
+    'Operators: renew the secret that `upstream.credential` points to, then reload.',
+  ],
+  'upstream.timeout': [
+    'The memory server did not answer within `upstream.headers_timeout_ms` or `upstream.deadline_ms`.',
+    'Try again if the request changes nothing. Operators: raise the limit where the server is known to be slow.',
+  ],
+  'upstream.busy': [
+    'All `upstream.connections` are in use and `upstream.queue` requests wait already.',
+    'Try again after `Retry-After`. Operators: raise both if the memory server can take more.',
+  ],
+  'self.draining': [
+    'The process is stopping and takes nothing new.',
+    'Try again; another replica or the restarted process answers.',
+  ],
+  'self.bug': [
+    'Something happened that should be impossible. Nothing was forwarded after it.',
+    'Report it with the decision id and the log line of that time.',
+  ],
+};
