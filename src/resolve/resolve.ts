@@ -37,7 +37,7 @@ export function createResolve(context: ResolveContext): Resolve {
       return no(refuse('resolve.method', 'a method that the route does not have', { allow: withHead(found) }));
     const wrong = headProblem(context, found.value, request);
     if (wrong !== null) return no(wrong);
-    const stated = statedInHead(profile, found.value, request, found.params);
+    const stated = statedInHead(profile, found.value, { request, params: found.params });
     if (!stated.ok) return stated;
     return ok(new OpenHead(context, { request, route: found.value, params: found.params, stated: stated.value }));
   };
@@ -92,7 +92,7 @@ class OpenHead implements Head {
     const { route, params, stated, request } = this.#facts;
     // Without a stated space the body may still name one.
     if (stated.value === null && readsBody(route, request)) return null;
-    const spaces = decideSpaces(this.#context.profile, route, stated, this.#context.isKnownSpace);
+    const spaces = decideSpaces(this.#context.profile, route, { stated, isKnown: this.#context.isKnownSpace });
     return spaces.ok ? { route: routeFacts(route), params, spaces: spaces.value } : null;
   }
 
@@ -108,16 +108,16 @@ class OpenHead implements Head {
     if (body.value.length === 0) return this.#finish(stated, body.value, new Map());
     const fields = readStrictObject(body.value);
     if (!fields.ok) return no(refuse('resolve.body', fields.why));
-    const all = statedInBody(this.#context.profile, route, fields.value, stated);
+    const all = statedInBody(this.#context.profile, route, { fields: fields.value, head: stated });
     return all.ok ? this.#finish(all.value, body.value, fields.value) : all;
   }
 
   #finish(stated: Stated, body: Buffer | null, fields: ReadonlyMap<string, TopField>): Result<Target, Refusal> {
     const { route, request, params } = this.#facts;
     const { profile, isKnownSpace } = this.#context;
-    const spaces = decideSpaces(profile, route, stated, isKnownSpace);
+    const spaces = decideSpaces(profile, route, { stated, isKnown: isKnownSpace });
     if (!spaces.ok) return spaces;
-    const { query, headers } = rewriteCarriers(profile, route, request.query, spaces.value);
+    const { query, headers } = rewriteCarriers(profile, route, { pairs: request.query, spaces: spaces.value });
     return ok(
       Target.resolved(request, {
         route: ruledRoute(route, fields),

@@ -62,9 +62,8 @@ export class RouteTable<T> {
 
   /** @returns the match; the methods that the path has when this one is not among them; or null for an unknown path */
   find(method: string, path: string): RouteMatch<T> | readonly string[] | null {
-    const segments = path.slice(1).split('/');
     const values: string[] = [];
-    const leaf = walk(this.#root, segments, 0, values);
+    const leaf = walk(this.#root, path.slice(1).split('/'), values);
     if (leaf === null) return null;
     const entry = leaf.get(method);
     if (entry === undefined) return [...leaf.keys()];
@@ -86,21 +85,22 @@ function childOf<T>(node: Node<T>, segment: string): Node<T> {
   return child;
 }
 
-function walk<T>(node: Node<T>, segments: readonly string[], at: number, values: string[]): Leaf<T> | null {
-  const segment = segments[at];
+/** Goes down by the segments that are left; `values` holds the parameters on the way. */
+function walk<T>(node: Node<T>, left: readonly string[], values: string[]): Leaf<T> | null {
+  const [segment, ...rest] = left;
   if (segment === undefined) return node.leaf;
   const fixed = node.fixed.get(segment);
   if (fixed !== undefined) {
-    const found = walk(fixed, segments, at + 1, values);
+    const found = walk(fixed, rest, values);
     if (found !== null) return found;
   }
   if (node.parameter !== null && segment !== '' && segment.length <= parameterMax) {
     values.push(segment);
-    const found = walk(node.parameter, segments, at + 1, values);
+    const found = walk(node.parameter, rest, values);
     if (found !== null) return found;
     values.pop();
   }
   if (node.rest === null || segment === '') return null;
-  values.push(segments.slice(at).join('/'));
+  values.push(left.join('/'));
   return node.rest;
 }

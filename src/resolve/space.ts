@@ -17,8 +17,7 @@ export interface Stated {
 export function statedInHead(
   profile: Profile,
   route: CompiledRoute,
-  request: CleanRequest,
-  params: Readonly<Record<string, string>>,
+  { request, params }: { readonly request: CleanRequest; readonly params: Readonly<Record<string, string>> },
 ): Result<Stated, Refusal> {
   const values: string[] = [];
   for (const name of profile.headerCarriers) {
@@ -41,8 +40,7 @@ export function statedInHead(
 export function statedInBody(
   profile: Profile,
   route: CompiledRoute,
-  fields: ReadonlyMap<string, TopField>,
-  head: Stated,
+  { fields, head }: { readonly fields: ReadonlyMap<string, TopField>; readonly head: Stated },
 ): Result<Stated, Refusal> {
   const names = new Set([...profile.data.space.body_carriers, ...route.bodyCarriers]);
   const folded = new Set([...names].map(foldCase));
@@ -80,8 +78,7 @@ const untouched: SpaceSet = { all: false, ids: [], unknown: [], explicit: true }
 export function decideSpaces(
   profile: Profile,
   route: CompiledRoute,
-  stated: Stated,
-  isKnown: (name: string) => boolean,
+  { stated, isKnown }: { readonly stated: Stated; readonly isKnown: (name: string) => boolean },
 ): Result<SpaceSet, Refusal> {
   const { space: rule, absent: routeAbsent, action } = route.data;
   // Nothing is reached, but a space that is named all the same must be one of the caller's.
@@ -115,8 +112,7 @@ export interface Rewritten {
 export function rewriteCarriers(
   profile: Profile,
   route: CompiledRoute,
-  pairs: readonly QueryPair[],
-  spaces: SpaceSet,
+  { pairs, spaces }: { readonly pairs: readonly QueryPair[]; readonly spaces: SpaceSet },
 ): Rewritten {
   const name = spaces.all ? undefined : spaces.ids[0];
   const writes = name === undefined ? null : route.writes;
