@@ -1,12 +1,9 @@
 import type { Duplex } from 'node:stream';
-import type { RefusalCode } from '../model/codes.js';
+import { refuse, type RefusalCode } from '../model/codes.js';
+import { problemText, statusLine } from './respond.js';
 
-export const statusLines: Partial<Record<RefusalCode, string>> = {
-  'gate.headers-too-large': '431 Request Header Fields Too Large',
-  'gate.timeout': '408 Request Timeout',
-  'gate.body-too-large': '413 Content Too Large',
-  'gate.malformed': '400 Bad Request',
-};
+/** How long a refused connection may take to read its answer, in ms. */
+const lingerMs = 500;
 
 /** Null for a connection that simply went away. */
 export function clientErrorCode(code: string | undefined): RefusalCode | null {
@@ -16,18 +13,17 @@ export function clientErrorCode(code: string | undefined): RefusalCode | null {
   return code?.startsWith('HPE_') === true ? 'gate.malformed' : null;
 }
 
-/** Fixed bytes, never anything of the request. */
-export function endWith(socket: Duplex, status: string): void {
-  const code = Number(status.slice(0, 3));
-  const body = JSON.stringify({
-    type: 'about:blank',
-    title: status.slice(4),
-    status: code,
-    error: { code, message: status.slice(4), type: 'invalid_request_error' },
-  });
+/** Answers bytes that are no request, on the bare socket, and closes it. Nothing of them is repeated. */
+export function endWith(socket: Duplex, code: RefusalCode, id: string): void {
+  const body = problemText(refuse(code, 'not a request'), id);
+  const head = [
+    `HTTP/1.1 ${statusLine(code)}`,
+    'Content-Type: application/problem+json',
+    `Content-Length: ${String(Buffer.byteLength(body))}`,
+    `X-Request-Id: ${id}`,
+    'Connection: close',
+  ];
   socket.on('error', () => undefined); // the peer may be gone already
-  socket.end(
-    `HTTP/1.1 ${status}\r\nContent-Type: application/problem+json\r\nContent-Length: ${String(body.length)}\r\nConnection: close\r\n\r\n${body}`,
-  );
-  setTimeout(() => socket.destroy(), 500).unref();
+  socket.end(`${head.join('\r\n')}\r\n\r\n${body}`);
+  setTimeout(() => socket.destroy(), lingerMs).unref();
 }

@@ -1,6 +1,5 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
-import type { Duplex } from 'node:stream';
 import { normalAddress } from '../base/address.js';
 import type { Clock } from '../base/clock.js';
 import { newDecisionId } from '../base/ids.js';
@@ -8,7 +7,7 @@ import type { RefusalCode } from '../model/codes.js';
 import type { Meter } from '../model/meter.js';
 import type { RawRequest } from '../model/request.js';
 import { IncomingBody, type BodyLimits } from './body.js';
-import { clientErrorCode, endWith, statusLines } from './client-error.js';
+import { clientErrorCode, endWith } from './client-error.js';
 import { OpenSockets } from './open-sockets.js';
 
 export interface ListenOptions {
@@ -74,7 +73,8 @@ export function listen(options: ListenOptions, ports: ListenPorts): Promise<List
 
   const take = (request: IncomingMessage, response: ServerResponse): void => {
     inProgress += 1;
-    sockets.began(request.socket);
+    const running = { request, response };
+    sockets.began(running);
     if (isDraining) response.setHeader('Connection', 'close');
     request.on('error', () => undefined); // told to whoever reads the body; nobody else needs it
     response.on('error', () => undefined);
@@ -85,7 +85,7 @@ export function listen(options: ListenOptions, ports: ListenPorts): Promise<List
     });
     response.on('close', () => {
       inProgress -= 1;
-      sockets.ended(request.socket);
+      sockets.ended(running);
       body.release();
     });
     ports.handle(toRaw(request, body, ports.clock), response).catch((thrown: unknown) => {
@@ -103,24 +103,33 @@ export function listen(options: ListenOptions, ports: ListenPorts): Promise<List
   server.on('request', take);
   server.on('checkContinue', take); // 100 is sent when the body is first read
   server.on('checkExpectation', take); // the gate answers 417
-  server.on('connect', (request: IncomingMessage, socket: Duplex) => {
-    ports.malformed({
-      id: newDecisionId(ports.clock.nowMs()),
-      address: normalAddress(request.socket.remoteAddress),
-      code: 'gate.method',
-    });
-    endWith(socket, '405 Method Not Allowed');
+  const refuseSocket = (socket: Socket, code: RefusalCode): (() => void) => {
+    const id = newDecisionId(ports.clock.nowMs());
+    ports.malformed({ id, address: normalAddress(socket.remoteAddress), code });
+    return () => {
+      endWith(socket, code, id);
+    };
+  };
+  server.on('connect', (request: IncomingMessage) => {
+    refuseSocket(request.socket, 'gate.method')();
   });
   server.on('clientError', (error: NodeJS.ErrnoException, socket: Socket) => {
     const code = clientErrorCode(error.code);
+    const running = sockets.running(socket);
+    const last = running.at(-1);
     if (code === null || !socket.writable) {
       socket.destroy();
-      return;
+    } else if (last === undefined) {
+      refuseSocket(socket, code)();
+    } else if (last.request.complete) {
+      // What follows a complete request is not one: who is under way is answered first.
+      last.response.on('close', refuseSocket(socket, code));
+    } else if (running.length === 1 && !last.response.headersSent) {
+      // Its body is broken: the reader of the body learns of it and records the refusal under the request's own id.
+      endWith(socket, code, newDecisionId(ports.clock.nowMs()));
+    } else {
+      socket.destroy();
     }
-    // A request under way learns of it by the end of its body, and records its own refusal.
-    if (sockets.running(socket) === 0)
-      ports.malformed({ id: newDecisionId(ports.clock.nowMs()), address: normalAddress(socket.remoteAddress), code });
-    endWith(socket, statusLines[code] ?? '400 Bad Request');
   });
 
   return new Promise((resolve, reject) => {

@@ -1,13 +1,19 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import { addressGroup, normalAddress } from '../base/address.js';
 import type { Meter } from '../model/meter.js';
 
-/** Open connections by address, and how many requests run on each. */
+export interface Running {
+  readonly request: IncomingMessage;
+  readonly response: ServerResponse;
+}
+
+/** Open connections by address, and the requests that run on each. */
 export class OpenSockets {
   readonly #perAddressMax: number;
   readonly #meter: Meter;
   readonly #byAddress = new Map<string, number>();
-  readonly #running = new Map<Socket, number>();
+  readonly #running = new Map<Socket, Set<Running>>();
 
   constructor(perAddressMax: number, meter: Meter) {
     this.#perAddressMax = perAddressMax;
@@ -18,8 +24,8 @@ export class OpenSockets {
     return this.#running.size;
   }
 
-  running(socket: Socket): number {
-    return this.#running.get(socket) ?? 0;
+  running(socket: Socket): readonly Running[] {
+    return [...(this.#running.get(socket) ?? [])];
   }
 
   all(): Iterable<Socket> {
@@ -35,7 +41,7 @@ export class OpenSockets {
       return;
     }
     this.#byAddress.set(group, open + 1);
-    this.#running.set(socket, 0);
+    this.#running.set(socket, new Set());
     socket.on('close', () => {
       this.#running.delete(socket);
       const left = (this.#byAddress.get(group) ?? 1) - 1;
@@ -44,13 +50,11 @@ export class OpenSockets {
     });
   }
 
-  began(socket: Socket): void {
-    const running = this.#running.get(socket);
-    if (running !== undefined) this.#running.set(socket, running + 1);
+  began(one: Running): void {
+    this.#running.get(one.request.socket)?.add(one);
   }
 
-  ended(socket: Socket): void {
-    const running = this.#running.get(socket);
-    if (running !== undefined) this.#running.set(socket, running - 1);
+  ended(one: Running): void {
+    this.#running.get(one.request.socket)?.delete(one);
   }
 }

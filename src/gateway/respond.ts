@@ -1,5 +1,5 @@
 import type { ServerResponse } from 'node:http';
-import { Fault, faults, refusals, type Code, type Refusal } from '../model/codes.js';
+import { Fault, faults, refusals, type Code, type FaultCode, type Refusal } from '../model/codes.js';
 import type { LimitState } from '../model/decision.js';
 import type { Outcome, Trail } from '../model/trail.js';
 import type { AnswerOptions } from './stages.js';
@@ -46,9 +46,16 @@ const errorTypes: Readonly<Record<number, string>> = {
 /** Seconds after which a 503 may be tried again, where nothing better is known. */
 const retryAfterFaultS = 1;
 
+const isFaultCode = (code: Code): code is FaultCode => code in faults;
+
+const entryOf = (code: Code): { readonly status: number; readonly say: string } =>
+  isFaultCode(code) ? faults[code] : refusals[code];
+
 /** The only place that knows status codes. */
-export const statusOf = (code: Code): number =>
-  (code in faults ? faults[code as keyof typeof faults] : refusals[code as keyof typeof refusals]).status;
+export const statusOf = (code: Code): number => entryOf(code).status;
+
+/** Status and reason phrase of a status line. */
+export const statusLine = (code: Code): string => `${String(statusOf(code))} ${titles[statusOf(code)] ?? 'Error'}`;
 
 /** Whatever was thrown, as a Fault: anything else is a bug of ours and told to `bug`. */
 export function asFault(thrown: unknown, bug: (thrown: unknown) => void): Fault {
@@ -92,7 +99,7 @@ function pushLimit(list: string[], limit: LimitState, options: AnswerOptions & {
 export async function respond(answer: Answer): Promise<Outcome> {
   const { why, trail, response } = answer;
   const status = statusOf(why.code);
-  const body = Buffer.from(JSON.stringify(problem(why, status, trail.raw.id)));
+  const body = Buffer.from(problemText(why, trail.raw.id));
   const isOpen = !response.destroyed && !response.headersSent;
   if (isOpen) {
     response.writeHead(status, refusalHeaders(answer, status, body.length));
@@ -141,16 +148,20 @@ const retryAfter = (why: Refusal | Fault, status: number): number | null => {
   return status === 503 ? retryAfterFaultS : null;
 };
 
-/** @see RFC 9457; `error` is the object that older clients read */
-function problem(why: Refusal | Fault, status: number, id: string): Record<string, unknown> {
+/**
+ * The body of a refusal or fault; `error` is the object that older clients read.
+ *
+ * @see RFC 9457
+ */
+export function problemText(why: Refusal | Fault, id: string): string {
+  const status = statusOf(why.code);
   const missing = why instanceof Fault ? undefined : why.missing;
-  const say = (
-    why.code in faults ? faults[why.code as keyof typeof faults] : refusals[why.code as keyof typeof refusals]
-  ).say;
   const detail =
-    missing !== undefined && missing.length > 0 ? `Missing required permission: ${missing.join(', ')}` : say;
+    missing !== undefined && missing.length > 0
+      ? `Missing required permission: ${missing.join(', ')}`
+      : entryOf(why.code).say;
   const retryAfterS = retryAfter(why, status);
-  return {
+  return JSON.stringify({
     type: `urn:memgate:refusal:${why.code}`,
     title: titles[status] ?? 'Error',
     status,
@@ -163,5 +174,5 @@ function problem(why: Refusal | Fault, status: number, id: string): Record<strin
       ...(status === 429 && retryAfterS !== null && { retry_after: retryAfterS }),
     },
     ...(missing !== undefined && missing.length > 0 && { missing }),
-  };
+  });
 }
