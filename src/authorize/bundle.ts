@@ -1,3 +1,4 @@
+import { constants } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { gunzipSync } from 'node:zlib';
 import { unpackTar, type ParsedTarEntryWithData } from 'modern-tar';
@@ -41,7 +42,8 @@ export async function readBundle(file: string): Promise<Result<Bundle, readonly 
 }
 
 async function readPacked(file: string): Promise<Buffer> {
-  const handle = await open(file, 'r').catch((error: unknown) => {
+  // Opening a pipe without a writer would wait for ever.
+  const handle = await open(file, constants.O_RDONLY | constants.O_NONBLOCK).catch((error: unknown) => {
     throw new BadBundle(`cannot be opened: ${messageOf(error)}`);
   });
   try {

@@ -1,8 +1,8 @@
-import { readdir, readFile } from 'node:fs/promises';
+import { readdir } from 'node:fs/promises';
 import { isIP } from 'node:net';
 import { join } from 'node:path';
 import { z } from 'zod';
-import { checkDocument, readYaml, type Problem } from '../base/document.js';
+import { checkDocument, readYamlFile, type Problem } from '../base/document.js';
 import { messageOf } from '../base/log.js';
 import { no, ok, type Result } from '../base/result.js';
 import { limitKeyParts } from '../model/decision.js';
@@ -111,13 +111,7 @@ async function replacements(directory: string, problems: Problem[]): Promise<{ p
 }
 
 async function readPart(file: string, part: DataName): Promise<Result<unknown, readonly Problem[]>> {
-  let text: string;
-  try {
-    text = await readFile(file, 'utf8');
-  } catch (error) {
-    return no([{ file, line: 0, column: 0, path: '', message: `cannot be read: ${messageOf(error)}` }]);
-  }
-  const document = await readYaml(file, text);
+  const document = await readYamlFile(file);
   return document.ok ? checkDocument<unknown>(dataSchemas[part], document.value) : document;
 }
 

@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { gunzipSync, gzipSync } from 'node:zlib';
@@ -161,11 +162,13 @@ for (const [name, { bytes, wants }] of Object.entries(bad)) {
   });
 }
 
-t.test('loadPolicy() refuses a file that is not there, and a directory', async (t) => {
+t.test('loadPolicy() refuses a file that is not there, a directory and a pipe', async (t) => {
   const directory = t.testdir({ d: {} });
+  execFileSync('mkfifo', [join(directory, 'pipe')]);
   for (const [name, wants] of [
     ['nothing', /cannot be opened/],
     ['d', /not a regular file/],
+    ['pipe', /not a regular file/],
   ] as const) {
     const policy = await loadPolicy({ bundleFile: join(directory, name), dataDir: null, budgetMs: 100 }, ports());
     t.match(policy.ok ? '' : policy.why[0]?.message, wants);
@@ -204,12 +207,14 @@ t.test('loadPolicy() names file, line and path of every problem of the data', as
     'networks.yaml': 'pods: [10.0.0.0/40]\n',
     'spaces.yaml': 'known: {a: true\n',
     'defaults.yaml': '',
+    'changes.yaml': {},
   });
   const policy = await loadPolicy({ bundleFile: shipped, dataDir: directory, budgetMs: 100 }, ports());
   const told = policy.ok
     ? []
     : policy.why.map(({ file: at, line, path }) => `${at.slice(directory.length + 1)}:${String(line)} ${path}`);
   t.match(told, [
+    'changes.yaml:0 ',
     /^defaults\.yaml:\d+ $/,
     'networks.yaml:1 pods.0',
     /^roles\.yaml:\d reader\.permissions/,
