@@ -19,10 +19,6 @@ const shownLinesMax = 60;
 
 /** Programs that some checks need, and what is left out without them. */
 const tools = [
-  {
-    names: ['opa', 'go'],
-    checks: 'formatting, linting and testing of the policies; the bundle compared with its sources',
-  },
   { names: ['promtool'], checks: 'the check of the metrics by promtool' },
   { names: ['strace'], checks: 'the order of writes and sends, seen from outside' },
   { names: ['ip'], checks: 'requests from several addresses' },
