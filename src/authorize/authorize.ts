@@ -12,7 +12,8 @@ import { createInputWriter } from './input.js';
 import { undefinedDecision } from './parse-decision.js';
 import type { Policy } from './policy.js';
 
-export { loadPolicy, type Policy, type PolicyOptions, type PolicyPorts } from './policy.js';
+export { loadPolicy, type Policy, type PolicyOptions } from './policy.js';
+export type { PolicyPorts } from './ports.js';
 export { startWatchdog, watchdogExitCode, type Watchdog, type WatchdogOptions } from './watchdog.js';
 
 /** What the stage works with; all of one generation. */

@@ -2,7 +2,7 @@ import type { Clock } from '../base/clock.js';
 import { messageOf } from '../base/log.js';
 import { Fault } from '../model/codes.js';
 import { EngineError, type ErrorKind, type Instance } from './engine.js';
-import type { PolicyPorts } from './policy.js';
+import type { PolicyPorts } from './ports.js';
 
 /** The live engine: one instance in use, one in reserve. */
 export interface Engine {

@@ -1,19 +1,16 @@
 import { createHash } from 'node:crypto';
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import type { Clock } from '../base/clock.js';
 import type { Problem } from '../base/document.js';
 import { injectiveKey } from '../base/encoding.js';
-import type { Logger } from '../base/log.js';
 import { no, ok, type Result } from '../base/result.js';
 import type { Decision } from '../model/decision.js';
-import type { Meter } from '../model/meter.js';
 import { activate, warmUp } from './activation.js';
 import { entrypoint, readBundle } from './bundle.js';
 import { compileEngine } from './engine.js';
 import { createEngine, type Engine } from './instances.js';
 import { parseDecision } from './parse-decision.js';
 import { canonicalJson, effectiveData, type PolicyData } from './policy-data.js';
-import type { Watchdog } from './watchdog.js';
+import type { PolicyPorts } from './ports.js';
 
 /** Where the policy comes from. */
 export interface PolicyOptions {
@@ -23,15 +20,6 @@ export interface PolicyOptions {
   readonly dataDir: string | null;
   /** Longest evaluation of the largest test input at activation, best of five. */
   readonly budgetMs: number;
-}
-
-/** What a policy works with. */
-export interface PolicyPorts {
-  readonly clock: Clock;
-  readonly meter: Meter;
-  readonly log: Logger;
-  /** Told of every evaluation, when there is one. */
-  readonly watchdog?: Watchdog | undefined;
 }
 
 /** A policy that passed its checks. It never changes; new data is a new policy. */

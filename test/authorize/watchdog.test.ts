@@ -27,7 +27,7 @@ t.test('PE-05 an evaluation that does not come back ends the process with one li
 });
 
 t.test('many evaluations in a row are none that hangs, and the thread holds nobody back', async (t) => {
-  const { code, out, err } = await run(300, 0);
+  const { code, out, err } = await run(800, 0);
   t.equal(code, 0);
   t.match(out, /answered\nleft by the front door/);
   t.notMatch(err, /policy\.stuck/);
