@@ -2,12 +2,14 @@ import { systemClock } from '../base/clock.js';
 import { describeProblem } from '../base/document.js';
 import { createLogger, messageOf, type Logger, type LogLevel } from '../base/log.js';
 import { no, ok, type Result } from '../base/result.js';
-import { startWatchdog } from '../authorize/authorize.js';
+import { startWatchdog, type Watchdog } from '../authorize/authorize.js';
+import type { KeyEntry } from '../identify/identify.js';
+import type { AuditEvent } from '../model/audit.js';
 import { loadConfig, type LoadedConfig } from '../config/config.js';
 import { controlPath, startControl } from '../control/control.js';
 import { createKeyAdmin, localOperator, type KeyAdmin } from '../manage/manage.js';
 import { buildGeneration, createReloader, readSources, type Reloader, type SourceContext } from '../reload/reload.js';
-import { openListeners } from './listeners.js';
+import { openListeners, type Listeners } from './listeners.js';
 import { openParts, type Parts } from './parts.js';
 import { createStatus } from './status.js';
 
@@ -62,22 +64,69 @@ interface Opened {
 }
 
 async function startOver(options: StartOptions, opened: Opened): Promise<Result<Running, readonly string[]>> {
-  const { loaded, parts, log } = opened;
+  const { parts, log } = opened;
   const watchdog = startWatchdog({ limitMs: evaluationLimitMs });
-  const sources: SourceContext = {
-    file: options.file,
-    mayBeOpen: options.mayBeOpen,
-    storeKeys: () => parts.store.keys().entries,
-    ports: { clock: systemClock, meter: parts.meter, log, watchdog },
-  };
-  const read = await readSources(sources);
-  if (!read.ok) {
+  const reloader = await firstGeneration(options, opened, watchdog);
+  const doors = reloader.ok ? await openDoors(opened, reloader.value) : reloader;
+  if (!reloader.ok || !doors.ok) {
     await watchdog.stop();
-    return no(read.why.map(describeProblem));
+    return reloader.ok ? no(doors.ok ? [] : doors.why) : reloader;
   }
-  for (const problem of read.value.manifests.refused) log.error('keys.refused', { problem: describeProblem(problem) });
+  const { hash } = reloader.value.current();
+  await parts.auditLog.commit(processEvent('system.started', { generation: hash }));
+  log.info('started', {
+    ...doors.value.urls,
+    generation: hash,
+    audit_file_system: parts.auditLog.status().fileSystem,
+  });
+  let stopping: Promise<void> | null = null;
+  const stop = async (): Promise<void> => {
+    log.info('stopping');
+    await doors.value.close();
+    reloader.value.current().sources.tokens.close();
+    await watchdog.stop();
+    await parts.auditLog.commit(processEvent('system.stopped', {})).catch(() => undefined); // a full disk must not keep the process
+    await parts.close();
+    log.info('stopped');
+  };
+  const { dataDir, auditDir } = parts;
+  const { urls, keyAdmin } = doors.value;
+  return ok({ ...urls, dataDir, auditDir, keyAdmin, reloader: reloader.value, log, stop: () => (stopping ??= stop()) });
+}
+
+const processEvent = (type: 'system.started' | 'system.stopped', fields: AuditEvent['fields']): AuditEvent => ({
+  type,
+  severity: 'info',
+  atMs: systemClock.nowMs(),
+  fields,
+});
+
+async function firstGeneration(
+  { file, mayBeOpen }: StartOptions,
+  { parts, log }: Opened,
+  watchdog: Watchdog,
+): Promise<Result<Reloader, readonly string[]>> {
+  const storeKeys = (): readonly KeyEntry[] => parts.store.keys().entries;
+  const ports = { clock: systemClock, meter: parts.meter, log, watchdog };
+  const sources: SourceContext = { file, mayBeOpen, storeKeys, ports };
+  const read = await readSources(sources);
+  if (!read.ok) return no(read.why.map(describeProblem));
+  for (const problem of read.value.manifests.refused) {
+    log.error('keys.refused', { problem: describeProblem(problem) });
+  }
   parts.ring.replaceManifests(read.value.manifests.entries);
-  const reloader = createReloader(buildGeneration(read.value, parts), { sources, parts, audit: parts.auditLog, log });
+  return ok(createReloader(buildGeneration(read.value, parts), { sources, parts, audit: parts.auditLog, log }));
+}
+
+interface Doors {
+  readonly urls: Listeners['urls'];
+  readonly keyAdmin: KeyAdmin;
+  close(): Promise<void>;
+}
+
+/** The control socket first: who can be reached by clients can be managed. */
+async function openDoors(opened: Opened, reloader: Reloader): Promise<Result<Doors, readonly string[]>> {
+  const { loaded, parts, log } = opened;
   const keyAdmin = keyAdminOver(opened, reloader);
   const status = createStatus({ parts, reloader });
   const control = await startControl({
@@ -87,43 +136,15 @@ async function startOver(options: StartOptions, opened: Opened): Promise<Result<
     log,
     reload: async () => status.reloadAnswer(await reloader.reload(localOperator.actor)),
   });
-  if (!control.ok) {
-    await watchdog.stop();
-    return no([control.why]);
-  }
+  if (!control.ok) return no([control.why]);
   const listeners = await openListeners({ loaded, parts, reloader, status, log });
-  await parts.auditLog.commit({
-    type: 'system.started',
-    severity: 'info',
-    atMs: systemClock.nowMs(),
-    fields: { generation: reloader.current().hash },
-  });
-  log.info('started', {
-    ...listeners.urls,
-    generation: reloader.current().hash,
-    audit_file_system: parts.auditLog.status().fileSystem,
-  });
-  let stopping: Promise<void> | null = null;
-  const stop = async (): Promise<void> => {
-    log.info('stopping');
-    await listeners.close(reloader.current().sources.loaded.config.drain_ms);
-    await control.value.close();
-    reloader.current().sources.tokens.close();
-    await watchdog.stop();
-    await parts.auditLog
-      .commit({ type: 'system.stopped', severity: 'info', atMs: systemClock.nowMs(), fields: {} })
-      .catch(() => undefined); // a full disk must not keep the process
-    await parts.close();
-    log.info('stopped');
-  };
   return ok({
-    ...listeners.urls,
-    dataDir: parts.dataDir,
-    auditDir: parts.auditDir,
+    urls: listeners.urls,
     keyAdmin,
-    reloader,
-    log,
-    stop: () => (stopping ??= stop()),
+    close: async () => {
+      await listeners.close(reloader.current().sources.loaded.config.drain_ms);
+      await control.value.close();
+    },
   });
 }
 

@@ -4,7 +4,7 @@ import type { Refusal } from '../model/codes.js';
 import type { Outcome } from '../model/trail.js';
 import type { AnswerRules } from './answer.js';
 import type { RequestHeaderRules } from './header-list.js';
-import type { Upstream } from './upstream.js';
+import type { Upstream } from './port.js';
 
 export interface ForwardContext {
   /** Read per request: reload may replace it. */

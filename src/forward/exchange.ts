@@ -4,7 +4,7 @@ import type { LiveCheck } from '../model/subject.js';
 import type { Outcome } from '../model/trail.js';
 import { passableHeaders, type AnswerRules } from './answer.js';
 import type { ForwardContext, Forwarded, ForwardReply } from './context.js';
-import type { UpstreamCall, UpstreamRequest, UpstreamSink } from './upstream.js';
+import type { UpstreamCall, UpstreamRequest, UpstreamSink } from './port.js';
 
 export interface ExchangeFacts {
   readonly context: ForwardContext;

@@ -1,4 +1,4 @@
-import { Observed, Receipt } from '../model/proofs.js';
+import { Receipt, type Observed } from '../model/proofs.js';
 import type { CleanRequest } from '../model/request.js';
 import type { ForwardContext, Forwarded, ForwardReply } from './context.js';
 import { Exchange } from './exchange.js';
@@ -6,7 +6,8 @@ import { admittedHeaders, observedHeaders } from './header-list.js';
 
 export type { ForwardContext, Forwarded, ForwardReply } from './context.js';
 export type { IdentityHeaders, UpstreamCredential } from './header-list.js';
-export { createUpstream, type Upstream } from './upstream.js';
+export type { Upstream } from './port.js';
+export { createUpstream } from './upstream.js';
 
 /**
  * Sends an admitted or observed request upstream and its answer back, streaming both ways with backpressure.

@@ -8,10 +8,10 @@ export function guardVersion(socket: Socket): void {
   let awaitsHead = false;
   const write = socket.write.bind(socket) as (...args: unknown[]) => boolean;
   const read = socket.read.bind(socket);
-  socket.write = ((...args: unknown[]): boolean => {
+  socket.write = (...args: unknown[]): boolean => {
     if (typeof args[0] === 'string' && args[0].includes(' HTTP/1.1\r\n')) awaitsHead = true;
     return write(...args);
-  }) as typeof socket.write;
+  };
   socket.read = (size?: number): unknown => {
     const chunk: unknown = read(size);
     if (!awaitsHead || !Buffer.isBuffer(chunk)) return chunk;

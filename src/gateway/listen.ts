@@ -66,89 +66,132 @@ function newServer(options: ListenOptions): Server {
 
 /** Opens a listener that turns every request, and every kind of not-quite request, into one call of `handle`. */
 export function listen(options: ListenOptions, ports: ListenPorts): Promise<Listener> {
-  const server = newServer(options);
-  const sockets = new OpenSockets(options.maxConnectionsPerAddress, ports.meter);
-  let inProgress = 0;
-  let isDraining = false;
+  const door = new Door(options, ports);
+  return door.open(options);
+}
 
-  const take = (request: IncomingMessage, response: ServerResponse): void => {
-    inProgress += 1;
+class Door implements Listener {
+  readonly #ports: ListenPorts;
+  readonly #server: Server;
+  readonly #sockets: OpenSockets;
+  #place: { host: string; port: number } = { host: '', port: 0 };
+  #inProgress = 0;
+  #isDraining = false;
+
+  constructor(options: ListenOptions, ports: ListenPorts) {
+    this.#ports = ports;
+    this.#server = newServer(options);
+    this.#sockets = new OpenSockets(options.maxConnectionsPerAddress, ports.meter);
+    const take = this.#take.bind(this);
+    this.#server
+      .on('connection', (socket: Socket) => {
+        this.#sockets.opened(socket);
+      })
+      .on('drop', () => {
+        ports.meter.connectionRefused('total');
+      })
+      .on('request', take)
+      .on('checkContinue', take) // 100 is sent when the body is first read
+      .on('checkExpectation', take) // the gate answers 417
+      .on('connect', (request: IncomingMessage) => {
+        this.#refuse(request.socket, 'gate.method')();
+      })
+      .on('clientError', this.#notARequest.bind(this));
+  }
+
+  get host(): string {
+    return this.#place.host;
+  }
+
+  get port(): number {
+    return this.#place.port;
+  }
+
+  open({ host, port }: ListenOptions): Promise<Listener> {
+    return new Promise((resolve, reject) => {
+      this.#server.once('error', reject);
+      this.#server.listen({ host, port, backlog: 1_024 }, () => {
+        this.#server.off('error', reject);
+        const address = this.#server.address();
+        this.#place = { host, port: typeof address === 'object' && address !== null ? address.port : port };
+        resolve(this);
+      });
+    });
+  }
+
+  openConnections(): number {
+    return this.#sockets.size;
+  }
+
+  inProgress(): number {
+    return this.#inProgress;
+  }
+
+  close(drainMs: number): Promise<void> {
+    this.#isDraining = true;
+    return new Promise((resolve) => {
+      const cut = setTimeout(() => {
+        for (const socket of this.#sockets.all()) socket.destroy();
+      }, drainMs);
+      this.#server.close(() => {
+        clearTimeout(cut);
+        resolve();
+      });
+      this.#server.closeIdleConnections();
+    });
+  }
+
+  #take(request: IncomingMessage, response: ServerResponse): void {
+    const { clock, bodyLimits, handle, bug } = this.#ports;
     const running = { request, response };
-    sockets.began(running);
-    if (isDraining) response.setHeader('Connection', 'close');
+    this.#inProgress += 1;
+    this.#sockets.began(running);
+    if (this.#isDraining) response.setHeader('Connection', 'close');
     request.on('error', () => undefined); // told to whoever reads the body; nobody else needs it
     response.on('error', () => undefined);
     const body = new IncomingBody(request, response, {
-      ...ports.bodyLimits(),
-      monotonicMs: ports.clock.monotonicMs,
+      ...bodyLimits(),
+      monotonicMs: clock.monotonicMs,
       awaitsContinue: request.headers.expect !== undefined,
     });
     response.on('close', () => {
-      inProgress -= 1;
-      sockets.ended(running);
+      this.#inProgress -= 1;
+      this.#sockets.ended(running);
       body.release();
     });
-    ports.handle(toRaw(request, body, ports.clock), response).catch((thrown: unknown) => {
-      ports.bug(thrown); // the path ends in an outcome whatever happens; if it does not, nobody may be left hanging
+    handle(toRaw(request, body, clock), response).catch((thrown: unknown) => {
+      bug(thrown); // the path ends in an outcome whatever happens; if it does not, nobody may be left hanging
       response.destroy();
     });
-  };
+  }
 
-  server.on('connection', (socket: Socket) => {
-    sockets.opened(socket);
-  });
-  server.on('drop', () => {
-    ports.meter.connectionRefused('total');
-  });
-  server.on('request', take);
-  server.on('checkContinue', take); // 100 is sent when the body is first read
-  server.on('checkExpectation', take); // the gate answers 417
-  const refuseSocket = (socket: Socket, code: RefusalCode): (() => void) => {
-    const id = newDecisionId(ports.clock.nowMs());
-    ports.malformed({ id, address: normalAddress(socket.remoteAddress), code });
-    return () => {
-      endWith(socket, code, id);
-    };
-  };
-  server.on('connect', (request: IncomingMessage) => {
-    refuseSocket(request.socket, 'gate.method')();
-  });
-  server.on('clientError', (error: NodeJS.ErrnoException, socket: Socket) => {
+  #notARequest(error: NodeJS.ErrnoException, socket: Socket): void {
     const code = clientErrorCode(error.code);
-    const running = sockets.running(socket);
+    const running = this.#sockets.running(socket);
     const last = running.at(-1);
     if (code === null || !socket.writable) {
       socket.destroy();
     } else if (last === undefined) {
-      refuseSocket(socket, code)();
+      this.#refuse(socket, code)();
     } else if (last.request.complete) {
       // What follows a complete request is not one: who is under way is answered first.
-      last.response.on('close', refuseSocket(socket, code));
+      last.response.on('close', this.#refuse(socket, code));
     } else if (running.length === 1 && !last.response.headersSent) {
       // Its body is broken: the reader of the body learns of it and records the refusal under the request's own id.
-      endWith(socket, code, newDecisionId(ports.clock.nowMs()));
+      endWith(socket, code, newDecisionId(this.#ports.clock.nowMs()));
     } else {
       socket.destroy();
     }
-  });
+  }
 
-  return new Promise((resolve, reject) => {
-    server.once('error', reject);
-    server.listen({ host: options.host, port: options.port, backlog: 1_024 }, () => {
-      server.off('error', reject);
-      const address = server.address();
-      resolve({
-        host: options.host,
-        port: typeof address === 'object' && address !== null ? address.port : options.port,
-        openConnections: () => sockets.size,
-        inProgress: () => inProgress,
-        close: (drainMs) => {
-          isDraining = true;
-          return closeServer(server, sockets, drainMs);
-        },
-      });
-    });
-  });
+  /** Records bytes that are no request. @returns what answers them */
+  #refuse(socket: Socket, code: RefusalCode): () => void {
+    const id = newDecisionId(this.#ports.clock.nowMs());
+    this.#ports.malformed({ id, address: normalAddress(socket.remoteAddress), code });
+    return () => {
+      endWith(socket, code, id);
+    };
+  }
 }
 
 const toRaw = (request: IncomingMessage, body: IncomingBody, clock: Clock): RawRequest => {
@@ -166,16 +209,3 @@ const toRaw = (request: IncomingMessage, body: IncomingBody, clock: Clock): RawR
     body,
   };
 };
-
-function closeServer(server: Server, sockets: OpenSockets, drainMs: number): Promise<void> {
-  return new Promise((resolve) => {
-    const cut = setTimeout(() => {
-      for (const socket of sockets.all()) socket.destroy();
-    }, drainMs);
-    server.close(() => {
-      clearTimeout(cut);
-      resolve();
-    });
-    server.closeIdleConnections();
-  });
-}

@@ -1,0 +1,74 @@
+import { Fault, type FaultCode } from '../model/codes.js';
+import type { UpstreamCall, UpstreamSink } from './port.js';
+
+const timeouts: ReadonlySet<string> = new Set([
+  'UND_ERR_CONNECT_TIMEOUT',
+  'UND_ERR_HEADERS_TIMEOUT',
+  'UND_ERR_BODY_TIMEOUT',
+  'ETIMEDOUT',
+]);
+const malformed: ReadonlySet<string> = new Set(['UND_ERR_HEADERS_OVERFLOW', 'UND_ERR_RES_CONTENT_LENGTH_MISMATCH']);
+
+function codeOf(error: Error): FaultCode {
+  const code = 'code' in error && typeof error.code === 'string' ? error.code : '';
+  if (timeouts.has(code)) return 'upstream.timeout';
+  return code.startsWith('HPE_') || malformed.has(code) ? 'upstream.invalid' : 'upstream.unreachable';
+}
+
+/**
+ * One request in the raw form of undici's handler: header lines arrive as they were sent, without a merged object in between.
+ * However the client ends it, the sink is told once.
+ */
+export class Call implements UpstreamCall {
+  readonly #sink: UpstreamSink;
+  #abort: ((error?: Error) => void) | null = null;
+  #resume: (() => void) | null = null;
+  #isOver = false;
+
+  constructor(sink: UpstreamSink) {
+    this.#sink = sink;
+  }
+
+  abort(): void {
+    if (this.#isOver) return;
+    this.#isOver = true;
+    this.#abort?.(new Error('the call was aborted'));
+  }
+
+  resume(): void {
+    this.#resume?.();
+  }
+
+  onConnect(abort: (error?: Error) => void): void {
+    this.#abort = abort;
+    if (!this.#isOver && this.#sink.begin()) return;
+    this.#isOver = true;
+    abort(new Error('not wanted any more'));
+  }
+
+  onHeaders(status: number, raw: readonly Buffer[], resume: () => void): boolean {
+    if (status < 200 || this.#isOver) return true; // interim answers are ours to give, not the memory server's
+    this.#resume = resume;
+    this.#sink.head(
+      status,
+      raw.map((part) => part.toString('latin1')),
+    );
+    return true;
+  }
+
+  onData(chunk: Buffer): boolean {
+    return this.#isOver || this.#sink.data(chunk);
+  }
+
+  onComplete(): void {
+    if (this.#isOver) return;
+    this.#isOver = true;
+    this.#sink.end();
+  }
+
+  onError(error: Error): void {
+    if (this.#isOver) return;
+    this.#isOver = true;
+    this.#sink.failed(error instanceof Fault ? error : new Fault(codeOf(error), error.message, { cause: error }));
+  }
+}
