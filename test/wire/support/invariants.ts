@@ -1,0 +1,364 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Test } from 'tap';
+import { faults, refusals } from '../../../src/model/codes.js';
+import { permissions } from '../../../src/model/permissions.js';
+import type { AuditRecord } from './audit.js';
+import { root } from './build.js';
+import { keyNames } from './keys.js';
+import type { Program } from './program.js';
+import type { RecordedRequest, RecorderMark } from './recorder.js';
+import { send, type Answer, type Exchange } from './wire.js';
+
+/** Where everything stood when a case began. */
+export interface Before {
+  readonly audit: number;
+  readonly recorder: RecorderMark;
+  readonly rss: number;
+  readonly stderr: number;
+  readonly labels: ReadonlySet<string>;
+}
+
+/** What a case may say about itself. Each is a reason why an invariant is checked otherwise, never a way around it. */
+export interface Allowances {
+  /** Keys are hashed: 64 MiB instead of 32. */
+  readonly hashes?: boolean;
+  /** The configured upstream credential, which may (and must) be at the recorder. */
+  readonly credential?: { readonly header: string; readonly value: string };
+  /** Requests whose connection ended without an answer, or whose answers the case did not take through `send`. */
+  readonly untracked?: boolean;
+  /** The program was killed: requests without an outcome may stand in the next start's recovery record. */
+  readonly killed?: boolean;
+  /** The configuration is one in which GOOD does not pass (observe, another profile, no upstream): the case tells what does. */
+  readonly good?: string | null;
+}
+
+const mib = 1_048_576;
+const rssGrowthMax = 32 * mib;
+const rssGrowthHashingMax = 64 * mib;
+const goodMsMax = 1_000;
+const hopByHop = [
+  'keep-alive',
+  'proxy-connection',
+  'proxy-authenticate',
+  'proxy-authorization',
+  'te',
+  'trailer',
+  'upgrade',
+  'http2-settings',
+  'expect',
+];
+const exactlyOne = ['host', 'x-request-id', 'x-auth-subject', 'x-auth-spaces'];
+const atMostOne = ['x-auth-key-id', 'x-memory-space', 'x-forwarded-for', 'x-forwarded-host', 'x-forwarded-proto'];
+const neverForwarded = ['x-memory-space-id', 'x-engram-memory-space', 'x-api-key', 'cookie2'];
+
+/** GET recall as KA in alpha. */
+export const good = (program: Program): string =>
+  `GET /api/v1/memories/recall?q=x HTTP/1.1\r\nHost: localhost:8080\r\nAuthorization: Bearer ${program.keys.KA.text}\r\nX-Memory-Space: alpha\r\n\r\n`;
+
+export async function before(program: Program): Promise<Before> {
+  return {
+    labels: labelsOf(await program.metrics()),
+    audit: program.audit.mark(),
+    recorder: program.recorder.mark(),
+    rss: program.rss(),
+    stderr: program.stderr.length,
+  };
+}
+
+/**
+ * I1–I9 of the security cases. Sends GOOD last, so that everything the case caused stands before GOOD's own record.
+ *
+ * @param exchanges what the case sent and got
+ */
+export async function checkInvariants(
+  t: Test,
+  program: Program,
+  facts: { before: Before; exchanges: readonly Exchange[]; allow: Allowances },
+): Promise<void> {
+  const { before: from, exchanges, allow } = facts;
+  t.equal(program.exit, null, 'I1: the process is alive');
+  t.notMatch(
+    program.stderr.slice(from.stderr),
+    /uncaughtException|unhandledRejection|"msg":"bug"/,
+    'I1: no bug was told',
+  );
+  const since = await goodPasses(t, program, { from, allow });
+  checkForwarded(t, program, { from, since, allow });
+  checkRecords(t, since, { exchanges, allow });
+  await checkSecrets(t, program, { from, exchanges, allow });
+  await checkMemory(t, program, { from, allow });
+  checkLabels(t, from.labels, labelsOf(await program.metrics()));
+  for (const answer of exchanges.flatMap(({ answers }) => answers))
+    checkErrorBody(t, answer, program.recorder.requestsSince(from.recorder));
+  for (const request of program.recorder.requestsSince(from.recorder)) checkHeaders(t, request, allow);
+  t.strictSame(
+    program.recorder.broken.slice(from.recorder.broken),
+    [],
+    'I9: the upstream got nothing but strict HTTP/1.1',
+  );
+}
+
+interface Span {
+  readonly from: Before;
+  readonly allow: Allowances;
+}
+
+/** I6. @returns the records of the case, all of them: the log is in order, and GOOD's own record is on disk behind them */
+async function goodPasses(t: Test, program: Program, { from, allow }: Span): Promise<readonly AuditRecord[]> {
+  if (allow.good === null) return program.audit.since(from.audit);
+  const startedMs = performance.now();
+  const { answers } = await send(program.port, allow.good ?? good(program), { timeoutMs: 3_000 });
+  const tookMs = performance.now() - startedMs;
+  t.equal(answers[0]?.status, 200, 'I6: GOOD passes on a new connection');
+  t.ok(tookMs <= goodMsMax, `I6: within 1 s (${Math.round(tookMs)} ms)`);
+  const id = answers[0]?.header('x-request-id') ?? '';
+  const last = await program.audit.find(from.audit, (record) => record.id === id && record.effect !== undefined);
+  return program.audit.since(from.audit).filter(({ seq }) => seq < last.seq);
+}
+
+interface SpanRecords extends Span {
+  readonly since: readonly AuditRecord[];
+}
+
+/** I2 */
+function checkForwarded(t: Test, program: Program, { from, since, allow }: SpanRecords): void {
+  const forwarded = program.recorder.requestsSince(from.recorder);
+  const ids = forwarded.map(({ id }) => id);
+  t.strictSame(
+    ids.filter((id, at) => id === '' || ids.indexOf(id) !== at),
+    [],
+    'I2: each upstream request has an id of its own',
+  );
+  t.strictSame(
+    forwarded.filter(({ wasRecorded }) => wasRecorded === false).map(({ id }) => id),
+    [],
+    'I2: its allow record was on disk before it',
+  );
+  const reached = new Set(ids);
+  const recovered = new Set(
+    program.audit
+      .records()
+      .filter(({ type }) => type === 'system.recovered')
+      .flatMap(({ unfinished }) => unfinished as string[]),
+  );
+  const lost = since
+    .filter(({ effect, id = '' }) => effect === 'allow' && !reached.has(id))
+    .filter(
+      ({ id }) =>
+        !program.audit.since(from.audit).some((record) => record.id === id && record['not_forwarded'] != null),
+    )
+    .filter(
+      ({ id = '', route }) => !String(route).startsWith('admin.') && !(allow.killed === true && recovered.has(id)),
+    );
+  t.strictSame(
+    lost.map(({ id }) => id),
+    [],
+    'I2: every allow record has a request, or an outcome that says why not',
+  );
+}
+
+/** I3 */
+function checkRecords(
+  t: Test,
+  since: readonly AuditRecord[],
+  { exchanges, allow }: { exchanges: readonly Exchange[]; allow: Allowances },
+): void {
+  const decisions = since.filter(({ effect }) => effect !== undefined);
+  const counts = new Map<string, number>();
+  for (const { id = '' } of decisions) counts.set(id, (counts.get(id) ?? 0) + 1);
+  const folded = since
+    .filter(({ type }) => type === 'security.refusals-folded')
+    .reduce((sum, { count }) => sum + Number(count), 0);
+  t.strictSame(
+    [...counts].filter(([, count]) => count > 1),
+    [],
+    'I3: no request has two decision records',
+  );
+  const answers = exchanges.flatMap((exchange) => exchange.answers);
+  const unnamed = answers.filter((answer) => answer.header('x-request-id') === undefined);
+  t.equal(unnamed.length, 0, 'I3: every answer names its request');
+  const missing = answers.filter((answer) => !counts.has(answer.header('x-request-id') ?? ''));
+  t.ok(
+    missing.length <= folded,
+    `I3: every answer has a decision record (${missing.length} have none, ${folded} folded)`,
+  );
+  if (allow.untracked !== true)
+    t.equal(decisions.length + folded, answers.length, 'I3: and there is no other decision record');
+}
+
+/** I4 */
+async function checkSecrets(
+  t: Test,
+  program: Program,
+  { from, exchanges, allow }: Span & { exchanges: readonly Exchange[] },
+): Promise<void> {
+  const secrets = [...keyNames.map((name) => program.keys[name].secret), program.keys.ST];
+  const refusalsText = exchanges
+    .flatMap(({ answers }) => answers)
+    .filter(({ status }) => status >= 400)
+    .map(({ body, headers }) => `${JSON.stringify(headers)}${body.toString('latin1')}`);
+  const places: Readonly<Record<string, string>> = {
+    'the process log': program.stderr.slice(from.stderr),
+    'the audit log': program.audit.textSince(from.audit),
+    metrics: await program.metrics(),
+    'error answers': refusalsText.join('\n'),
+  };
+  for (const [place, text] of Object.entries(places)) {
+    t.notOk(
+      secrets.some((secret) => text.includes(secret)),
+      `I4: no secret in ${place}`,
+    );
+    if (allow.credential !== undefined)
+      t.notOk(text.includes(allow.credential.value), `I4: no upstream credential in ${place}`);
+  }
+  const seen = program.recorder.bytesSince(from.recorder).toString('latin1');
+  t.notOk(
+    secrets.some((secret) => seen.includes(secret)),
+    'I4: no secret at the recorder',
+  );
+}
+
+/** I5. Memory that the collector has not come to yet gets a moment. */
+async function checkMemory(t: Test, program: Program, { from, allow }: Span): Promise<void> {
+  const most = from.rss + (allow.hashes === true ? rssGrowthHashingMax : rssGrowthMax);
+  for (let tries = 0; tries < 20 && program.rss() > most; tries += 1) await sleep(50);
+  const grownMib = Math.round((program.rss() - from.rss) / mib);
+  t.ok(program.rss() <= most, `I5: memory (${grownMib} MiB more)`);
+}
+
+/** `name{label="value"}` pairs without figures. */
+function labelsOf(metrics: string): ReadonlySet<string> {
+  const found = new Set<string>();
+  for (const line of metrics.split('\n')) {
+    if (line.startsWith('#')) continue;
+    for (const [, name = '', value = ''] of line
+      .slice(0, line.lastIndexOf(' '))
+      .matchAll(/([a-zA-Z_]+)="((?:[^"\\]|\\.)*)"/g))
+      found.add(`${name}=${value}`);
+  }
+  return found;
+}
+
+const routeIds = [
+  ...readFileSync(join(root, 'config', 'profiles', 'engram.yaml'), 'utf8').matchAll(/^ +- id: ([a-z0-9.-]+)/gm),
+].map(([, id = '']) => id);
+/** Every value that a label may take; nothing of it comes from a request. */
+const vocabulary: Readonly<Record<string, readonly string[] | RegExp>> = {
+  method: ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS', 'other'],
+  route: [...routeIds, 'none', 'admin.health', 'admin.reload'],
+  status: /^(?:0|[1-5]\d\d)$/,
+  code: [...Object.keys(refusals), ...Object.keys(faults)],
+  result: ['success', 'failure', 'hit', 'verified', 'rejected'],
+  reason: [
+    'none',
+    'absent',
+    'many',
+    'malformed',
+    'unknown',
+    'wrong',
+    'expired',
+    'not_yet',
+    'revoked',
+    'throttled',
+    'busy',
+    'address',
+    'total',
+  ],
+  operation: ['create', 'rotate', 'revoke'],
+  family: ['auth', 'user', 'key', 'memory', 'policy', 'authorization', 'rate_limit', 'config', 'system', 'security'],
+  limit: ['tier', 'system'],
+  tier: ['free', 'premium', 'pro', 'enterprise', 'unlimited', 'none'],
+  le: /^(?:[0-9.]+|\+Inf)$/,
+  quantile: /^[0-9.]+$/,
+  kind: /^[a-z_-]{1,32}$/,
+  space: /^[a-z_]{1,32}$/, // of the garbage-collected heap: a metric of Node
+  type: /^[A-Za-z]{1,32}$/, // of a handle: a metric of Node
+};
+
+/** I7 */
+function checkLabels(t: Test, earlier: ReadonlySet<string>, now: ReadonlySet<string>): void {
+  const foreign = [...now].filter((label) => {
+    if (earlier.has(label)) return false;
+    const equals = label.indexOf('=');
+    const known = vocabulary[label.slice(0, equals)];
+    const value = label.slice(equals + 1);
+    return known === undefined || !(known instanceof RegExp ? known.test(value) : known.includes(value));
+  });
+  t.strictSame(foreign, [], 'I7: no label value from a request');
+}
+
+const permissionList = new RegExp(
+  `^Missing required permission: (?:${permissions.join('|')})(?:, (?:${permissions.join('|')}))*$`,
+);
+const memberNames = ['type', 'title', 'status', 'detail', 'instance', 'error', 'missing'];
+
+/** I8: what an error says is wholly made of our own words. */
+function checkErrorBody(t: Test, answer: Answer, forwarded: readonly RecordedRequest[]): void {
+  if (answer.status < 400) return;
+  if (answer.header('content-type') !== 'application/problem+json') {
+    const id = answer.header('x-request-id');
+    t.ok(
+      forwarded.some((request) => request.id === id),
+      `I8: a ${answer.status} that is not ours is the upstream's`,
+    );
+    return;
+  }
+  if (answer.body.length === 0) return; // to HEAD
+  const body = answer.json();
+  const code = String(body?.type).slice('urn:memgate:refusal:'.length);
+  const said = new Map<string, { status: number; say: string }>(Object.entries({ ...refusals, ...faults })).get(code);
+  t.ok(
+    said !== undefined && body.type === `urn:memgate:refusal:${code}`,
+    `I8: ${String(body?.type)} is a code of ours`,
+  );
+  t.equal(body.status, answer.status, 'I8: status');
+  t.equal(said?.status, answer.status, 'I8: status of the code');
+  t.ok(body.detail === said?.say || permissionList.test(body.detail), `I8: only our own words: ${String(body.detail)}`);
+  t.equal(body.instance, `urn:memgate:decision:${answer.header('x-request-id') ?? ''}`, 'I8: names the decision');
+  t.strictSame(
+    [body.error?.code, body.error?.message],
+    [answer.status, body.detail],
+    'I8: the object of older clients',
+  );
+  t.strictSame(
+    Object.keys(body).filter((name) => !memberNames.includes(name)),
+    [],
+    'I8: nothing else',
+  );
+  t.equal(answer.header('server'), undefined, 'I8: no software is named');
+}
+
+/** I9 */
+function checkHeaders(t: Test, request: RecordedRequest, { credential }: Allowances): void {
+  const names = request.headers.map(([name]) => name.toLowerCase().replaceAll(/[^a-z0-9]/g, '-'));
+  const count = (name: string): number => names.filter((each) => each === name).length;
+  t.strictSame(
+    hopByHop.filter((name) => count(name) > 0),
+    [],
+    'I9: no hop-by-hop header',
+  );
+  t.ok(
+    request.values('connection').every((value) => /^(?:keep-alive|close)$/.test(value)),
+    'I9: connection is our own',
+  );
+  t.strictSame(
+    exactlyOne.filter((name) => count(name) !== 1),
+    [],
+    'I9: exactly one of each protected header',
+  );
+  t.strictSame(
+    atMostOne.filter((name) => count(name) > 1),
+    [],
+    'I9: at most one of each',
+  );
+  t.strictSame(
+    neverForwarded.filter((name) => count(name) > 0 && name !== credential?.header),
+    [],
+    'I9: no second carrier, no client credential',
+  );
+  const wanted = credential?.header === 'authorization' ? [credential.value] : [];
+  t.strictSame(request.values('authorization'), wanted, 'I9: no credential but the configured one');
+  t.strictSame(request.trailers, [], 'I9: no trailers');
+}
