@@ -13,76 +13,70 @@ export interface Folded {
   readonly fromMs: number;
 }
 
-/** How many refusals may be written one by one, by whole seconds; the rest is counted by code. */
-export interface Budget {
-  /** Takes one unit, or counts the refusal and says no. */
-  admits(event: AuditEvent, addressGroup: string, monotonicMs: number): boolean;
-  /** Counts a refusal that there was no room for. */
-  fold(event: AuditEvent, cause: keyof Folded['byCause']): void;
-  /** What was counted since the last call; null when nothing was. */
-  takeFolded(): Folded | null;
-  /** Gives back what could not be written after all. */
-  restore(folded: Folded): void;
-  readonly hasFolded: boolean;
-}
-
 const codeOf = ({ fields, type }: AuditEvent): string => (typeof fields['code'] === 'string' ? fields['code'] : type);
 
-export function createBudget({ perSecond, perSecondPerAddress }: BudgetOptions): Budget {
-  let second = -1;
-  let taken = 0;
+const noCauses = { budget: 0, address: 0, reserve: 0 };
+
+/** How many refusals may be written one by one, by whole seconds; the rest is counted by code. */
+export class Budget {
+  readonly #options: BudgetOptions;
+  #second = -1;
+  #taken = 0;
   // Holds only groups that took a unit in this second: never more than `perSecond` entries.
-  const byGroup = new Map<string, number>();
-  let count = 0;
-  let fromMs = 0;
-  const byCode = new Map<string, number>();
-  const byCause = { budget: 0, address: 0, reserve: 0 };
+  readonly #byGroup = new Map<string, number>();
+  #count = 0;
+  #fromMs = 0;
+  readonly #byCode = new Map<string, number>();
+  #byCause = { ...noCauses };
 
-  const add = (code: string, n: number): void => void byCode.set(code, (byCode.get(code) ?? 0) + n);
-  const fold: Budget['fold'] = (event, cause) => {
-    if (count === 0) fromMs = event.atMs;
-    count += 1;
-    byCause[cause] += 1;
-    add(codeOf(event), 1);
-  };
+  constructor(options: BudgetOptions) {
+    this.#options = options;
+  }
 
-  return {
-    get hasFolded() {
-      return count > 0;
-    },
-    fold,
-    admits(event, group, monotonicMs) {
-      const now = Math.floor(monotonicMs / 1_000);
-      if (now !== second) {
-        second = now;
-        taken = 0;
-        byGroup.clear();
-      }
-      const ofGroup = byGroup.get(group) ?? 0;
-      if (ofGroup >= perSecondPerAddress) fold(event, 'address');
-      else if (taken >= perSecond) fold(event, 'budget');
-      else {
-        taken += 1;
-        byGroup.set(group, ofGroup + 1);
-        return true;
-      }
+  /** Takes one unit, or counts the refusal and says no. */
+  admits(event: AuditEvent, addressGroup: string, monotonicMs: number): boolean {
+    const now = Math.floor(monotonicMs / 1_000);
+    if (now !== this.#second) {
+      this.#second = now;
+      this.#taken = 0;
+      this.#byGroup.clear();
+    }
+    const ofGroup = this.#byGroup.get(addressGroup) ?? 0;
+    const isOver = ofGroup >= this.#options.perSecondPerAddress;
+    if (isOver || this.#taken >= this.#options.perSecond) {
+      this.fold(event, isOver ? 'address' : 'budget');
       return false;
-    },
-    takeFolded() {
-      if (count === 0) return null;
-      const folded: Folded = { count, fromMs, byCode: Object.fromEntries(byCode), byCause: { ...byCause } };
-      count = 0;
-      byCode.clear();
-      Object.assign(byCause, { budget: 0, address: 0, reserve: 0 });
-      return folded;
-    },
-    restore(folded) {
-      fromMs = count === 0 ? folded.fromMs : Math.min(fromMs, folded.fromMs);
-      count += folded.count;
-      for (const [code, n] of Object.entries(folded.byCode)) add(code, n);
-      byCause.budget += folded.byCause.budget;
-      byCause.address += folded.byCause.address;
-      byCause.reserve += folded.byCause.reserve;
-    },
-  };
+    }
+    this.#taken += 1;
+    this.#byGroup.set(addressGroup, ofGroup + 1);
+    return true;
+  }
+
+  /** Counts a refusal that there was no room for. */
+  fold(event: AuditEvent, cause: keyof Folded['byCause']): void {
+    this.#add({ count: 1, fromMs: event.atMs, byCode: { [codeOf(event)]: 1 }, byCause: { ...noCauses, [cause]: 1 } });
+  }
+
+  /** What was counted since the last call; null when nothing was. */
+  takeFolded(): Folded | null {
+    if (this.#count === 0) return null;
+    const byCode = Object.fromEntries(this.#byCode);
+    const folded: Folded = { count: this.#count, fromMs: this.#fromMs, byCode, byCause: this.#byCause };
+    this.#count = 0;
+    this.#byCode.clear();
+    this.#byCause = { ...noCauses };
+    return folded;
+  }
+
+  /** Gives back what could not be written after all. */
+  restore(folded: Folded): void {
+    this.#add(folded);
+  }
+
+  #add({ count, fromMs, byCode, byCause }: Folded): void {
+    this.#fromMs = this.#count === 0 ? fromMs : Math.min(this.#fromMs, fromMs);
+    this.#count += count;
+    for (const [code, n] of Object.entries(byCode)) this.#byCode.set(code, (this.#byCode.get(code) ?? 0) + n);
+    for (const cause of ['budget', 'address', 'reserve'] as const) this.#byCause[cause] += byCause[cause];
+  }
 }

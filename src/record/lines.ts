@@ -1,4 +1,4 @@
-import { open } from 'node:fs/promises';
+import { open, type FileHandle } from 'node:fs/promises';
 import { recordBytesMax } from './chain.js';
 
 const chunkBytes = 1_048_576;
@@ -21,32 +21,39 @@ export interface LineRange {
  * the first of which no reader can take for a record.
  */
 export async function eachLine(path: string, range: LineRange, take: (line: Line) => void): Promise<void> {
-  const { start = 0, limit = Infinity } = range;
   const handle = await open(path, 'r');
   try {
-    const buffer = Buffer.alloc(chunkBytes);
-    let kept = 0;
-    let position = start;
-    for (;;) {
-      const wanted = Math.min(chunkBytes - kept, limit - position);
-      const read = wanted <= 0 ? 0 : (await handle.read(buffer, kept, wanted, position)).bytesRead;
-      const base = position - kept;
-      position += read;
-      const filled = kept + read;
-      const used = complete(buffer.subarray(0, filled), base, take);
-      if (read === 0) {
-        if (filled > used) take({ bytes: buffer.subarray(used, filled), offset: base + used, isComplete: false });
-        return;
-      }
-      kept = filled - used;
-      buffer.copyWithin(0, used, filled);
-      if (kept > chunkBytes - recordBytesMax) {
-        take({ bytes: buffer.subarray(0, kept), offset: position - kept, isComplete: true });
-        kept = 0;
-      }
-    }
+    await readLines(handle, range, take);
   } finally {
     await handle.close();
+  }
+}
+
+async function readLines(
+  handle: FileHandle,
+  { start = 0, limit = Infinity }: LineRange,
+  take: (line: Line) => void,
+): Promise<void> {
+  const buffer = Buffer.alloc(chunkBytes);
+  let kept = 0;
+  let position = start;
+  for (;;) {
+    const wanted = Math.min(chunkBytes - kept, limit - position);
+    const read = wanted <= 0 ? 0 : (await handle.read(buffer, kept, wanted, position)).bytesRead;
+    const base = position - kept;
+    position += read;
+    const filled = kept + read;
+    const used = complete(buffer.subarray(0, filled), base, take);
+    if (read === 0) {
+      if (filled > used) take({ bytes: buffer.subarray(used, filled), offset: base + used, isComplete: false });
+      return;
+    }
+    kept = filled - used;
+    buffer.copyWithin(0, used, filled);
+    if (kept > chunkBytes - recordBytesMax) {
+      take({ bytes: buffer.subarray(0, kept), offset: position - kept, isComplete: true });
+      kept = 0;
+    }
   }
 }
 

@@ -1,15 +1,12 @@
-import { chmod, mkdir, stat } from 'node:fs/promises';
 import type { Clock } from '../base/clock.js';
-import { messageOf, type Logger } from '../base/log.js';
-import { no, ok, type Result } from '../base/result.js';
+import type { Logger } from '../base/log.js';
 import type { AuditEvent, AuditSink } from '../model/audit.js';
 import type { Meter } from '../model/meter.js';
-import { createBudget, type Budget } from './budget.js';
-import { fileSystemOf, isInMemory, systemDisk, type Disk } from './disk.js';
-import { entryOf, ownEvent, recoveryEvents } from './entries.js';
-import { Journal } from './journal.js';
-import { takeLock, type Lock } from './lock.js';
-import { recover, type Recovered } from './recover.js';
+import { Budget } from './budget.js';
+import type { Disk } from './disk.js';
+import { entryOf, ownEvent } from './entries.js';
+import type { Journal } from './journal.js';
+import type { Lock } from './lock.js';
 import { Writer } from './writer.js';
 
 export interface AuditLogOptions {
@@ -67,54 +64,8 @@ const foldEveryMs = 1_000;
 const foldWithoutRoomEveryMs = 60_000;
 const freeEveryMs = 1_000;
 
-/** For tests that need a failing disk. */
-export interface LogInternals {
-  readonly disk: Disk;
-}
-
-/**
- * Opens a log: makes the directory, takes its lock, looks at the file system, cuts a torn tail, and goes on behind the last
- * record. What the process before left unfinished becomes a recovery record.
- *
- * @returns the log, or what is wrong and what is wanted
- */
-export async function openAuditLog(
-  options: AuditLogOptions,
-  ports: AuditLogPorts,
-  internals: LogInternals = { disk: systemDisk },
-): Promise<Result<AuditLog, string>> {
-  const { dir } = options;
-  try {
-    await prepare(dir, ports.log);
-    const fileSystem = await fileSystemOf(dir);
-    if (isInMemory(fileSystem) && !options.allowTmpfs) {
-      return no(
-        `audit.dir: ${dir} is on ${fileSystem}, which forgets everything at power-off; use a directory on a disk, or set audit.allow_tmpfs: true`,
-      );
-    }
-    const lock = await takeLock(dir);
-    if (!lock.ok) return no(`audit.dir: ${lock.why}`);
-    try {
-      return ok(await openLocked({ options, ports, disk: internals.disk, fileSystem, lock: lock.value }));
-    } catch (error) {
-      await lock.value.release();
-      throw error;
-    }
-  } catch (error) {
-    return no(
-      `audit.dir: cannot use ${dir}: ${messageOf(error)}; it must be a directory that this process may read and write`,
-    );
-  }
-}
-
-async function prepare(dir: string, log: Logger): Promise<void> {
-  const made = await mkdir(dir, { recursive: true, mode: 0o700 });
-  if (made !== undefined) await chmod(dir, 0o700); // whatever the umask
-  const mode = (await stat(dir)).mode & 0o777;
-  if ((mode & 0o077) !== 0) log.warn('audit.directory-open', { dir, mode: mode.toString(8), wanted: '700' });
-}
-
-interface Opening {
+/** What an open log holds: the lock is let go when it closes. */
+export interface Opening {
   readonly options: AuditLogOptions;
   readonly ports: AuditLogPorts;
   readonly disk: Disk;
@@ -122,42 +73,8 @@ interface Opening {
   readonly lock: Lock;
 }
 
-async function openLocked(opening: Opening): Promise<AuditLog> {
-  const { options, ports, disk, fileSystem } = opening;
-  const found = await recover(options.dir);
-  const owed = owedEvents(found, ports.clock.nowMs());
-  const { lastNumber, former, totalBytes, head, current } = found;
-  const reason = found.damage !== null ? 'damaged' : lastNumber === 0 ? 'start' : 'rotation';
-  const journal = await Journal.start(
-    options,
-    { disk, ...ports },
-    { head, current, lastNumber, former, reason, totalBytes, owed },
-  );
-  ports.log.info('audit.opened', {
-    dir: options.dir,
-    file_system: fileSystem,
-    sequence: head.seq,
-    unfinished: found.unfinished.length,
-  });
-  if (found.damage !== null) ports.log.error('audit.chain-broken', { ...found.damage });
-  const log = new DurableLog(opening, journal);
-  await log.begin();
-  return log;
-}
-
-function owedEvents(found: Recovered, atMs: number): readonly AuditEvent[] {
-  if (found.isClean) return [];
-  const segment = found.former?.segment ?? '';
-  const events = recoveryEvents(
-    { segment, tornBytes: found.tornBytes, head: found.head, unfinished: found.unfinished },
-    atMs,
-  );
-  return found.damage === null
-    ? events
-    : [ownEvent('security.audit-chain-broken', atMs, { ...found.damage }), ...events];
-}
-
-class DurableLog implements AuditLog {
+/** The log of a directory whose past is settled. */
+export class DurableLog implements AuditLog {
   readonly #opening: Opening;
   readonly #journal: Journal;
   readonly #writer: Writer;
@@ -165,7 +82,7 @@ class DurableLog implements AuditLog {
   #timer: NodeJS.Timeout | null = null;
   #free = Infinity;
   #freeAt = -Infinity;
-  #foldAt: number;
+  #foldedAt: number;
   #closing: Promise<void> | null = null;
 
   constructor(opening: Opening, journal: Journal) {
@@ -173,11 +90,11 @@ class DurableLog implements AuditLog {
     this.#opening = opening;
     this.#journal = journal;
     this.#writer = new Writer(journal, ports);
-    this.#budget = createBudget({
+    this.#budget = new Budget({
       perSecond: options.refusalsPerSecond,
       perSecondPerAddress: options.refusalsPerSecondPerAddress,
     });
-    this.#foldAt = ports.clock.monotonicMs() + foldEveryMs;
+    this.#foldedAt = ports.clock.monotonicMs();
     ports.meter.gauge('audit_queue_length', () => this.#writer.queued);
     ports.meter.gauge('audit_bytes', () => this.#journal.totalBytes);
     ports.meter.gauge('audit_last_sequence', () => this.#journal.head.seq);
@@ -246,8 +163,8 @@ class DurableLog implements AuditLog {
   #tick(): void {
     const now = this.#opening.ports.clock.monotonicMs();
     this.#writer.tick();
-    if (now >= this.#foldAt) {
-      this.#foldAt = now + (this.#hasRoom() ? foldEveryMs : foldWithoutRoomEveryMs);
+    if (now - this.#foldedAt >= (this.#hasRoom() ? foldEveryMs : foldWithoutRoomEveryMs)) {
+      this.#foldedAt = now;
       this.#noteFolded();
     }
     if (now >= this.#freeAt) void this.#lookAtFree();

@@ -9,8 +9,10 @@ import type { AuditLog } from './log.js';
 import { decisionEvent, outcomeEvent } from './decision-text.js';
 import { allowed, denied, wouldDeny } from './verdicts.js';
 
-export { openAuditLog, type AuditLog, type AuditLogOptions, type AuditLogPorts, type AuditLogStatus } from './log.js';
-export { verifyAuditLog, readAuditTail, type AuditProblem, type AuditVerdict } from './verify.js';
+export { openAuditLog } from './open.js';
+export type { AuditLog, AuditLogOptions, AuditLogPorts, AuditLogStatus } from './log.js';
+export { verifyAuditLog, readAuditTail, type AuditVerdict } from './verify.js';
+export type { AuditProblem } from './checker.js';
 export { createMeter, type ScrapedMeter } from './metrics.js';
 export { auditEventTypes, type AuditEventType } from './events.js';
 

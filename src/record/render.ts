@@ -37,7 +37,6 @@ const escape = (character: string): string => `\\u${character.charCodeAt(0).toSt
 export function verbatimMember(name: string, json: string | null): string {
   if (json === null) return `"${name}":null`;
   const safe = ascii.test(json) ? json : json.replace(unsafeInJson, escape);
-  // eslint-disable-next-line no-control-regex -- raw controls are what is looked for
   if (/[\u0000-\u001f]/.test(safe)) return `"${name}":null,"${name}_omitted":"not-one-line"`;
   const isTooLong = safe.length > verbatimBytesMax || Buffer.byteLength(safe) > verbatimBytesMax;
   return isTooLong ? `"${name}":null,"${name}_omitted":"too-long"` : `"${name}":${safe}`;

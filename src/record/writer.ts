@@ -190,7 +190,7 @@ export class Writer {
 
   #drop(entries: readonly Entry[], reason: string): void {
     if (entries.length === 0) return;
-    this.#journal.lose(entries);
+    this.#journal.losses.add(entries);
     const lost = entries.filter(({ restore }) => restore === null).length;
     if (lost > 0) this.#ports.meter.auditLost(lost);
     for (const { waiter } of entries) waiter?.reject(new Fault('record.unavailable', `audit log: ${reason}`));

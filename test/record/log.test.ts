@@ -17,6 +17,7 @@ import { setTimeout as after } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import t from 'tap';
 import { systemClock } from '../../src/base/clock.js';
+import { Fault } from '../../src/model/codes.js';
 import { systemDisk, type Disk } from '../../src/record/disk.js';
 import { lockText } from '../../src/record/lock.js';
 import { openAuditLog, readAuditTail, verifyAuditLog, type AuditLog } from '../../src/record/record.js';
@@ -261,7 +262,7 @@ t.test('a batch that the disk refuses is nowhere, and the log goes on in a new s
     }
     await log.commit(keyEvent(n)).then(
       () => results.push('ok'),
-      (error: { code: string }) => results.push(error.code),
+      (error: unknown) => results.push(error instanceof Fault ? error.code : 'bug'),
     );
   }
   t.strictSame(results, ['ok', 'ok', 'record.unavailable', 'ok', 'ok']);
@@ -484,14 +485,14 @@ t.test('max_bytes stops the log, the reserve is for authorized requests, and roo
 t.test('verifyAuditLog() works beside a writer', async (t) => {
   const dir = t.testdir();
   const { log } = await opened(dir, { segmentBytes: 65_536 });
-  let isDone = false;
+  const state = { isDone: false };
   const writing = (async () => {
     for (let n = 0; n < 60; n += 1)
       await Promise.all(Array.from({ length: 20 }, (_, i) => log.commit(keyEvent(n * 20 + i))));
-    isDone = true;
+    state.isDone = true;
   })();
   let runs = 0;
-  while (!isDone) {
+  while (!state.isDone) {
     const { ok, problems } = await verifyAuditLog(dir);
     t.ok(ok, JSON.stringify(problems[0] ?? null));
     runs += 1;
