@@ -1,5 +1,5 @@
 import type { Database } from 'better-sqlite3';
-import { chmodSync, existsSync } from 'node:fs';
+import { chmodSync, existsSync, rmSync } from 'node:fs';
 import { no, ok, type Result } from '../base/result.js';
 
 /** 'mgat': tells our file from any other SQLite database. */
@@ -44,17 +44,27 @@ export function migrate(database: Database, isNew: boolean, all: readonly string
     return no(`${database.name} has schema version ${String(version)}, this program knows ${String(all.length)}: use the newer program, or restore the copy made before it`);
   }
   if (version === all.length) return ok([]);
-  const warnings: string[] = [];
-  if (!isNew) {
-    const copy = free(`${database.name}.before-v${String(all.length)}`);
+  if (isNew) {
+    take(database, version, all);
+    return ok([]);
+  }
+  const copy = free(`${database.name}.before-v${String(all.length)}`);
+  try {
     database.prepare('VACUUM INTO ?').run(copy);
     chmodSync(copy, 0o600);
-    warnings.push(`schema version ${String(version)} was brought to ${String(all.length)}; the old database is kept in ${copy}`);
+    take(database, version, all);
+  } catch (thrown) {
+    rmSync(copy, { force: true }); // a process that restarts for ever must not fill the disk with copies
+    throw thrown;
   }
+  return ok([`schema version ${String(version)} was brought to ${String(all.length)}; the old database is kept in ${copy}`]);
+}
+
+/** All steps or none. */
+function take(database: Database, version: number, all: readonly string[]): void {
   database.transaction(() => {
     for (const step of all.slice(version)) database.exec(step);
     database.pragma(`application_id = ${String(applicationId)}`);
     database.pragma(`user_version = ${String(all.length)}`);
   })();
-  return ok(warnings);
 }
