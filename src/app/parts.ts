@@ -1,14 +1,12 @@
-import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import type { Clock } from '../base/clock.js';
-import { messageOf, type Logger } from '../base/log.js';
-import { no, ok, type Result } from '../base/result.js';
-import { createFailureBuckets, createKeyRing, createVerifier, type KeyRing } from '../identify/identify.js';
-import { createBuckets } from '../limit/limit.js';
+import type { Logger } from '../base/log.js';
+import { ok, type Result } from '../base/result.js';
 import type { LoadedConfig } from '../config/config.js';
 import { createMeter, openAuditLog, type AuditLog } from '../record/record.js';
 import type { LongLived } from '../reload/reload.js';
 import { lockDataDir, openStore, type Store } from '../store/store.js';
+import { createShared } from './shared.js';
 import { Upstreams } from './upstreams.js';
 
 /** What lives as long as the process. */
@@ -29,47 +27,45 @@ export interface PartsContext {
 
 /** Takes the data directory, opens store and audit log, and makes what generations share. Nothing is left open when it fails. */
 export async function openParts(context: PartsContext): Promise<Result<Parts, string>> {
-  const { loaded, clock, log } = context;
+  const { loaded, log } = context;
   const dataDir = loaded.resolvePath(loaded.config.data_dir);
   const lock = lockDataDir(dataDir);
   if (!lock.ok) return lock;
-  const store = openStore({
-    dataDir,
-    clock,
-    warn: (message) => {
-      log.warn('store.warning', { message });
-    },
-  });
-  if (!store.ok) {
+  const warn = (message: string): void => {
+    log.warn('store.warning', { message });
+  };
+  const store = openStore({ dataDir, clock: context.clock, warn });
+  const opened = store.ok ? await openOver(context, { dataDir, store: store.value }) : store;
+  if (!opened.ok) {
+    if (store.ok) store.value.close();
     lock.value.release();
-    return store;
+    return opened;
   }
-  for (const message of store.value.warnings) log.warn('store.warning', { message });
+  const close = async (): Promise<void> => {
+    await opened.value.close();
+    lock.value.release();
+  };
+  return ok({ ...opened.value, close });
+}
+
+async function openOver(
+  { loaded, clock, log }: PartsContext,
+  { dataDir, store }: { readonly dataDir: string; readonly store: Store },
+): Promise<Result<Parts, string>> {
+  for (const message of store.warnings) log.warn('store.warning', { message });
   const meter = createMeter(loaded.config.metrics.prefix);
-  const auditDir = auditDirOf(loaded);
-  const auditLog = await openAuditLog(auditOptions(loaded), { clock, log, meter });
-  if (!auditLog.ok) {
-    store.value.close();
-    lock.value.release();
-    return no(auditLog.why);
-  }
+  const opened = await openAuditLog(auditOptions(loaded), { clock, log, meter });
+  if (!opened.ok) return opened;
+  const auditLog = opened.value;
   const upstreams = new Upstreams({ log, meter });
-  return ok({
-    ...sharedParts({ loaded, clock, meter, log, store: store.value }),
-    clock,
-    meter,
-    store: store.value,
-    auditLog: auditLog.value,
-    auditDir,
-    dataDir,
-    upstreamFor: upstreams.forConfig,
-    close: async () => {
-      await upstreams.close();
-      store.value.close();
-      await auditLog.value.close();
-      lock.value.release();
-    },
-  });
+  const close = async (): Promise<void> => {
+    await upstreams.close();
+    store.close();
+    await auditLog.close();
+  };
+  const shared = createShared({ loaded, clock, meter, log, store });
+  const upstreamFor = upstreams.forConfig;
+  return ok({ ...shared, clock, meter, store, auditLog, auditDir: auditDirOf(loaded), dataDir, upstreamFor, close });
 }
 
 export const auditDirOf = ({ config, resolvePath }: LoadedConfig): string =>
@@ -87,68 +83,3 @@ export const auditOptions = (loaded: LoadedConfig): Parameters<typeof openAuditL
     allowTmpfs: audit.allow_tmpfs,
   };
 };
-
-interface Shared {
-  readonly loaded: LoadedConfig;
-  readonly clock: Clock;
-  readonly meter: ReturnType<typeof createMeter>;
-  readonly log: Logger;
-  readonly store: Store;
-}
-
-function sharedParts({
-  loaded,
-  clock,
-  meter,
-  log,
-  store,
-}: Shared): Pick<
-  LongLived,
-  'ring' | 'verifier' | 'failures' | 'buckets' | 'inspectBudget' | 'createdSpaces' | 'keyUsed'
-> {
-  const { keys, limits, gateway } = loaded.config;
-  const ring = storedRing(store, clock);
-  const verifier = createVerifier(
-    {
-      concurrency: keys.hash_concurrency ?? Math.max(1, availableParallelism() - 1),
-      queue: keys.hash_queue,
-      cacheEntries: keys.cache_entries,
-    },
-    { meter },
-  );
-  const buckets = createBuckets({ maxBuckets: limits.max_buckets });
-  const spaces = new Set(store.spaces());
-  meter.gauge('limit_buckets', () => buckets.size());
-  meter.gauge('keys_loaded', () => ring.size());
-  return {
-    ring,
-    verifier,
-    buckets,
-    failures: createFailureBuckets(
-      { perMinute: keys.failures_per_minute, perMinutePerKey: keys.failures_per_minute_per_key },
-      clock,
-    ),
-    inspectBudget: { held: 0, max: gateway.inspect_max_bytes_in_progress },
-    createdSpaces: {
-      has: (name) => spaces.has(name),
-      add: (name) => {
-        spaces.add(name); // the space exists, whether or not the store can note it
-        try {
-          store.addSpace(name);
-        } catch (thrown) {
-          log.error('store.space-not-noted', { message: messageOf(thrown) });
-        }
-      },
-    },
-    keyUsed: (id, deprecated) => {
-      store.noteUse(id, deprecated);
-    },
-  };
-}
-
-function storedRing(store: Store, clock: Clock): KeyRing {
-  const ring = createKeyRing(clock);
-  ring.replaceStore(store.keys().entries);
-  for (const [id, revoked] of store.manifestRevocations()) ring.revoke(id, revoked);
-  return ring;
-}

@@ -24,20 +24,12 @@ export interface Status {
 
 const up: ComponentState = { ready: true, reason: null };
 
-export function createStatus({ parts, reloader }: { readonly parts: Parts; readonly reloader: Reloader }): Status {
+export function createStatus(context: StatusContext): Status {
+  const { parts, reloader } = context;
   const health = new UpstreamHealth(systemClock.monotonicMs);
   const startedMs = systemClock.monotonicMs();
   let isListening = false;
-  const components = (): Readonly<Record<string, ComponentState>> => {
-    const { ready, reason } = parts.auditLog.status();
-    return {
-      generation: up,
-      listeners: isListening ? up : { ready: false, reason: 'not every listener is open' },
-      policy: up, // a process without a checked policy does not start, and a reload keeps the old one
-      store: parts.store.isHealthy() ? up : { ready: false, reason: 'the key store does not answer' },
-      audit: { ready, reason },
-    };
-  };
+  const components = (): Readonly<Record<string, ComponentState>> => componentsOf(parts, isListening);
   const upstream = (kind: 'live' | 'ready'): Promise<ComponentState> => {
     const current = reloader.current();
     return health.ask(current.upstream, current.sources.profile.data.health?.[kind] ?? null);
@@ -51,25 +43,37 @@ export function createStatus({ parts, reloader }: { readonly parts: Parts; reado
     detailed: async () => ({
       version: version(),
       uptime_seconds: Math.round((systemClock.monotonicMs() - startedMs) / 1_000),
-      components: {
-        ...statesOf(components()),
-        upstream: statesOf({ upstream: await upstream('ready') })['upstream'] ?? null,
-      },
+      components: statesOf({ ...components(), upstream: await upstream('ready') }),
       ...generationFacts(reloader),
       keys: parts.ring.size(),
-      audit: { ...auditFacts(parts) },
+      audit: auditFacts(parts),
       resources: resourceFacts(),
     }),
-    reloadAnswer: (result) =>
-      result.ok
-        ? {
-            reloaded: true,
-            generation: reloader.current().hash,
-            difference: JSON.parse(JSON.stringify(result.value)) as JsonValue,
-          }
-        : { reloaded: false, generation: reloader.current().hash, problems: result.why.problems.map(describeProblem) },
+    reloadAnswer: (result) => ({ reloaded: result.ok, generation: reloader.current().hash, ...reloadFacts(result) }),
   };
 }
+
+export interface StatusContext {
+  readonly parts: Parts;
+  readonly reloader: Reloader;
+}
+
+function componentsOf({ auditLog, store }: Parts, isListening: boolean): Readonly<Record<string, ComponentState>> {
+  const { ready, reason } = auditLog.status();
+  return {
+    generation: up,
+    listeners: isListening ? up : { ready: false, reason: 'not every listener is open' },
+    policy: up, // a process without a checked policy does not start, and a reload keeps the old one
+    store: store.isHealthy() ? up : { ready: false, reason: 'the key store does not answer' },
+    audit: { ready, reason },
+  };
+}
+
+const reloadFacts = (result: Result<Difference, ReloadFailure>): Readonly<Record<string, JsonValue>> =>
+  result.ok ? { difference: jsonOf(result.value) } : { problems: result.why.problems.map(describeProblem) };
+
+/** Plain data, as JSON carries it. */
+const jsonOf = (value: Difference): JsonValue => JSON.parse(JSON.stringify(value)) as JsonValue;
 
 const statesOf = (states: Readonly<Record<string, ComponentState>>): Readonly<Record<string, JsonValue>> =>
   Object.fromEntries(Object.entries(states).map(([name, { ready, reason }]) => [name, { ready, reason }]));

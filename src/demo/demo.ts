@@ -70,36 +70,39 @@ export async function startDemo(options: DemoOptions): Promise<Result<Demo, read
     options.upstream === undefined
       ? await startMemoryServer({ port: 0, dataDir: dir, spaces: demoSpaces, clock: systemClock })
       : null;
-  const upstream = options.upstream ?? server?.url ?? '';
   const clean = async (): Promise<void> => {
     await server?.close();
     if (made !== null) await rm(made, { recursive: true, force: true });
   };
-  const file = join(dir, 'memgate.yaml');
-  await writeFile(file, configText(options, { dir, upstream, isOwnDirectory: made !== null }), { mode: 0o600 });
-  const running = await start({ file, mayBeOpen: false, logLevel: options.logLevel });
-  if (!running.ok) {
+  const place = { dir, upstream: options.upstream ?? server?.url ?? '', isOwnDirectory: made !== null };
+  const demo = await startGateway(options, place);
+  if (!demo.ok) {
     await clean();
-    return running;
+    return demo;
   }
   const stop = async (): Promise<void> => {
-    await running.value.stop();
+    await demo.value.stop();
     await clean();
   };
+  return ok({ facts: demo.value.facts, stop });
+}
+
+interface DemoPlace {
+  readonly dir: string;
+  readonly upstream: string;
+  readonly isOwnDirectory: boolean;
+}
+
+async function startGateway(options: DemoOptions, place: DemoPlace): Promise<Result<Demo, readonly string[]>> {
+  const file = join(place.dir, 'memgate.yaml');
+  await writeFile(file, configText(options, place), { mode: 0o600 });
+  const running = await start({ file, mayBeOpen: false, logLevel: options.logLevel });
+  if (!running.ok) return running;
+  const { gateway, admin, probes, dataDir, auditDir, stop } = running.value;
   try {
-    const { gateway, admin, probes, dataDir, auditDir } = running.value;
-    return ok({
-      facts: {
-        gateway,
-        admin,
-        probes,
-        upstream,
-        data_dir: dataDir,
-        audit_dir: auditDir,
-        keys: await makeKeys(running.value, options.tier),
-      },
-      stop,
-    });
+    const keys = await makeKeys(running.value, options.tier);
+    const facts = { gateway, admin, probes, upstream: place.upstream, data_dir: dataDir, audit_dir: auditDir, keys };
+    return ok({ facts, stop });
   } catch (thrown) {
     await stop();
     return no([messageOf(thrown)]);
@@ -107,10 +110,7 @@ export async function startDemo(options: DemoOptions): Promise<Result<Demo, read
 }
 
 /** JSON is YAML: the configuration that `memgate serve --config` would read as well. */
-function configText(
-  options: DemoOptions,
-  place: { readonly dir: string; readonly upstream: string; readonly isOwnDirectory: boolean },
-): string {
+function configText(options: DemoOptions, place: DemoPlace): string {
   const port = (usual: number): number => (options.port === 0 ? 0 : usual);
   const config = {
     data_dir: place.dir,

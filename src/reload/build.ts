@@ -45,31 +45,18 @@ export interface BuiltGeneration extends Generation {
 /** Builds the stage functions together over one set of sources. Nothing is in force until the reference is swapped. */
 export function buildGeneration(sources: Sources, parts: LongLived): BuiltGeneration {
   const { config } = sources.loaded;
-  const { clock, meter } = parts;
   const upstream = parts.upstreamFor(config.upstream);
   const shared = sharedStages(sources, parts);
-  const identifyWith = (modes: Sources['modes']): Stages['identify'] =>
-    createIdentify({
-      modes,
-      prefixes: config.keys.prefixes,
-      keys: parts.ring,
-      verifier: parts.verifier,
-      failures: parts.failures,
-      tokens: sources.tokens,
-      clock,
-      meter,
-      used: parts.keyUsed,
-    });
   const stages: Stages = {
     ...shared,
-    identify: identifyWith(sources.modes),
+    identify: identifyStage(sources, parts, sources.modes),
     resolve: createResolve({
       profile: sources.profile,
       isKnownSpace: (name) =>
         sources.policy.knownSpaces.has(name) || parts.ring.grantedSpaces().has(name) || parts.createdSpaces.has(name),
       inspectMaxBytes: config.gateway.inspect_max_bytes,
     }),
-    forward: forwardStage(sources, upstream, clock),
+    forward: forwardStage(sources, upstream, parts.clock),
   };
   return {
     hash: sources.hash,
@@ -78,11 +65,17 @@ export function buildGeneration(sources: Sources, parts: LongLived): BuiltGenera
     answers: { legacyLimitHeaders: config.limits.headers.legacy, ietfLimitHeaders: config.limits.headers.ietf },
     sources,
     upstream,
-    builtAtMs: clock.nowMs(),
+    builtAtMs: parts.clock.nowMs(),
     shared,
     malformed: shared.record.malformed,
-    identifyOperator: identifyWith(new Set(['api_key', 'static_token'])),
+    identifyOperator: identifyStage(sources, parts, new Set(['api_key', 'static_token'])),
   };
+}
+
+function identifyStage(sources: Sources, parts: LongLived, modes: Sources['modes']): Stages['identify'] {
+  const { ring: keys, verifier, failures, clock, meter, keyUsed: used } = parts;
+  const { prefixes } = sources.loaded.config.keys;
+  return createIdentify({ modes, prefixes, keys, verifier, failures, tokens: sources.tokens, clock, meter, used });
 }
 
 function sharedStages(sources: Sources, parts: LongLived): SharedStages {

@@ -44,72 +44,101 @@ export interface SourceContext {
 
 const noManifests: LoadedManifests = { entries: [], refused: [], places: new Map() };
 
+/** What was read so far, and everything that is wrong with it. */
+class Findings {
+  readonly problems: Problem[] = [];
+  readonly #file: string;
+
+  constructor(file: string) {
+    this.#file = file;
+  }
+
+  take<T>(result: Result<T, readonly Problem[]>): T | null {
+    if (result.ok) return result.value;
+    this.problems.push(...result.why);
+    return null;
+  }
+
+  /** Takes what is told without a place: `path` is the field of the configuration that led to it. */
+  takeAt<T>(path: string, result: Result<T, string | readonly string[]>): T | null {
+    if (result.ok) return result.value;
+    for (const message of typeof result.why === 'string' ? [result.why] : result.why) this.tell(path, message);
+    return null;
+  }
+
+  tell(path: string, message: string): void {
+    this.problems.push({ file: this.#file, line: 0, column: 0, path, message });
+  }
+}
+
 /** Reads configuration, profile, policy, manifests and secrets; all problems at once. */
 export async function readSources(context: SourceContext): Promise<Result<Sources, readonly Problem[]>> {
   const loaded = await loadConfig(context.file);
   if (!loaded.ok) return loaded;
-  const { config } = loaded.value;
-  const at = (path: string, message: string): Problem => ({ file: context.file, line: 0, column: 0, path, message });
-  const problems: Problem[] = [];
-  const take = <T>(result: Result<T, readonly Problem[]>): T | null => {
-    if (result.ok) return result.value;
-    problems.push(...result.why);
-    return null;
-  };
+  const found = new Findings(context.file);
+  const files = await readFiles(loaded.value, context, found);
+  const settings = readSettings(loaded.value, context, found);
+  const { profile, policy, manifests, tokens, credential } = files;
+  const isWhole = profile !== null && policy !== null && manifests !== null && tokens !== null;
+  if (!isWhole || found.problems.length > 0) {
+    tokens?.close();
+    return no(found.problems);
+  }
+  const entries = JSON.stringify(manifests.entries);
+  const hash = nameOf([loaded.value.digest, JSON.stringify(profile.data), policy.digest, entries]);
+  return ok({ loaded: loaded.value, profile, policy, manifests, tokens, credential, ...settings, hash });
+}
 
+interface Files {
+  readonly profile: Profile | null;
+  readonly policy: Policy | null;
+  readonly manifests: LoadedManifests | null;
+  readonly tokens: StaticTokens | null;
+  readonly credential: UpstreamCredential | null;
+}
+
+async function readFiles(loaded: LoadedConfig, context: SourceContext, found: Findings): Promise<Files> {
+  const { config, resolvePath } = loaded;
   const [profile, policy, credential, tokens] = await Promise.all([
-    loadProfile(loaded.value.resolvePath(config.profile)).then(take),
-    loadPolicy(policyOptions(loaded.value), context.ports).then(take),
-    readCredential(loaded.value).then((read) => take(read.ok ? read : no([at('upstream.credential', read.why)]))),
-    readTokens(loaded.value, context.ports.log.warn.bind(null)).then((read) =>
-      take(read.ok ? read : no(read.why.map((why) => at('static_tokens', why)))),
-    ),
+    loadProfile(resolvePath(config.profile)),
+    loadPolicy(policyOptions(loaded), context.ports),
+    readCredential(loaded),
+    readTokens(loaded, (message) => {
+      context.ports.log.warn('static-token.warning', { message });
+    }),
   ]);
+  const names = policy.ok ? { roles: policy.value.roleNames, tiers: policy.value.tierNames } : null;
   const dir = config.keys.manifests;
-  const names = policy === null ? null : { roles: policy.roleNames, tiers: policy.tierNames };
-  const manifests = dir === undefined ? noManifests : take(await loadManifests(loaded.value.resolvePath(dir), names));
-  if (manifests !== null) problems.push(...idConflicts(manifests, context.storeKeys()));
-  const trusted = networkTest(config.gateway.trusted_proxies);
-  if (!trusted.ok) problems.push(at('gateway.trusted_proxies', `"${trusted.why}" is neither an address nor a network`));
+  const manifests = dir === undefined ? ok(noManifests) : await loadManifests(resolvePath(dir), names);
+  if (manifests.ok) found.problems.push(...idConflicts(manifests.value, context.storeKeys()));
+  return {
+    profile: found.take(profile),
+    policy: found.take(policy),
+    manifests: found.take(manifests),
+    tokens: found.takeAt('static_tokens', tokens),
+    credential: found.takeAt('upstream.credential', credential),
+  };
+}
+
+function readSettings(
+  { config }: LoadedConfig,
+  { mayBeOpen }: SourceContext,
+  found: Findings,
+): Pick<Sources, 'modes' | 'allowedHosts' | 'isTrustedProxy'> {
   const modes = readModes(config.auth_mode);
-  if (modes.has('none') && !context.mayBeOpen)
-    problems.push(at('auth_mode', 'none lets everybody pass: it works only with the start flag --i-know-this-is-open'));
-  if (modes.has('none') && modes.size > 1) problems.push(at('auth_mode', 'none cannot be combined with another mode'));
+  if (modes.has('none') && !mayBeOpen) {
+    found.tell('auth_mode', 'none lets everybody pass: it works only with the start flag --i-know-this-is-open');
+  }
+  if (modes.has('none') && modes.size > 1) found.tell('auth_mode', 'none cannot be combined with another mode');
+  const trusted = networkTest(config.gateway.trusted_proxies);
+  if (!trusted.ok) found.tell('gateway.trusted_proxies', `"${trusted.why}" is neither an address nor a network`);
   const allowedHosts = new Set<string>();
   for (const host of config.gateway.allowed_hosts) {
     const normal = normalHost(host);
-    if (normal === null) problems.push(at('gateway.allowed_hosts', `"${host}" is not HOST or HOST:PORT`));
+    if (normal === null) found.tell('gateway.allowed_hosts', `"${host}" is not HOST or HOST:PORT`);
     else allowedHosts.add(normal);
   }
-  if (
-    profile === null ||
-    policy === null ||
-    manifests === null ||
-    tokens === null ||
-    !trusted.ok ||
-    problems.length > 0
-  ) {
-    tokens?.close();
-    return no(problems);
-  }
-  const hash = nameOf([
-    loaded.value.digest,
-    JSON.stringify(profile.data),
-    policy.digest,
-    JSON.stringify(manifests.entries),
-  ]);
-  return ok({
-    loaded: loaded.value,
-    profile,
-    policy,
-    manifests,
-    tokens,
-    credential: credential ?? null,
-    modes,
-    allowedHosts,
-    isTrustedProxy: trusted.value,
-    hash,
-  });
+  return { modes, allowedHosts, isTrustedProxy: trusted.ok ? trusted.value : () => false };
 }
 
 const policyOptions = ({ config, resolvePath }: LoadedConfig): Parameters<typeof loadPolicy>[0] => ({

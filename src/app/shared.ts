@@ -1,0 +1,82 @@
+import { availableParallelism } from 'node:os';
+import type { Clock } from '../base/clock.js';
+import { messageOf, type Logger } from '../base/log.js';
+import type { Config, LoadedConfig } from '../config/config.js';
+import {
+  createFailureBuckets,
+  createKeyRing,
+  createVerifier,
+  type KeyRing,
+  type Verifier,
+} from '../identify/identify.js';
+import { createBuckets } from '../limit/limit.js';
+import type { Meter } from '../model/meter.js';
+import type { LongLived } from '../reload/reload.js';
+import type { Store } from '../store/store.js';
+
+interface SharedContext {
+  readonly loaded: LoadedConfig;
+  readonly clock: Clock;
+  readonly meter: Meter;
+  readonly log: Logger;
+  readonly store: Store;
+}
+
+type Shared = Pick<
+  LongLived,
+  'ring' | 'verifier' | 'failures' | 'buckets' | 'inspectBudget' | 'createdSpaces' | 'keyUsed'
+>;
+
+/** Makes what is in memory and outlives generations: keys, caches, buckets, counts. */
+export function createShared({ loaded, clock, meter, log, store }: SharedContext): Shared {
+  const { keys, limits, gateway } = loaded.config;
+  const ring = storedRing(store, clock);
+  const buckets = createBuckets({ maxBuckets: limits.max_buckets });
+  meter.gauge('limit_buckets', () => buckets.size());
+  meter.gauge('keys_loaded', () => ring.size());
+  const failureLimits = { perMinute: keys.failures_per_minute, perMinutePerKey: keys.failures_per_minute_per_key };
+  return {
+    ring,
+    verifier: verifierOf(keys, meter),
+    buckets,
+    failures: createFailureBuckets(failureLimits, clock),
+    inspectBudget: { held: 0, max: gateway.inspect_max_bytes_in_progress },
+    createdSpaces: spaceBook(store, log),
+    keyUsed: (id, deprecated) => {
+      store.noteUse(id, deprecated);
+    },
+  };
+}
+
+/** One core is left for requests. */
+const verifierOf = (keys: Config['keys'], meter: Meter): Verifier =>
+  createVerifier(
+    {
+      concurrency: keys.hash_concurrency ?? Math.max(1, availableParallelism() - 1),
+      queue: keys.hash_queue,
+      cacheEntries: keys.cache_entries,
+    },
+    { meter },
+  );
+
+function spaceBook(store: Store, log: Logger): LongLived['createdSpaces'] {
+  const spaces = new Set(store.spaces());
+  return {
+    has: (name) => spaces.has(name),
+    add: (name) => {
+      spaces.add(name); // the space exists, whether or not the store can note it
+      try {
+        store.addSpace(name);
+      } catch (thrown) {
+        log.error('store.space-not-noted', { message: messageOf(thrown) });
+      }
+    },
+  };
+}
+
+function storedRing(store: Store, clock: Clock): KeyRing {
+  const ring = createKeyRing(clock);
+  ring.replaceStore(store.keys().entries);
+  for (const [id, revoked] of store.manifestRevocations()) ring.revoke(id, revoked);
+  return ring;
+}
