@@ -9,6 +9,9 @@ import { BodyStream } from './body-stream.js';
 const discardMs = 500;
 const rateGraceMs = 5_000;
 const watchIntervalMs = 1_000;
+/** A chunk of one byte takes six. Chunk extensions beyond that are work for us and nothing for anybody else. */
+const framingBytesPerByte = 16;
+const framingBytesFree = 65_536;
 
 /** Bytes of bodies that are held for decisions by all requests together. */
 export interface InspectBudget {
@@ -36,6 +39,7 @@ export class IncomingBody implements RequestBody {
   #collected: Buffer[] = [];
   #held = 0;
   #received = 0;
+  readonly #wireBytesBefore: number;
 
   constructor(
     request: IncomingMessage,
@@ -50,6 +54,7 @@ export class IncomingBody implements RequestBody {
     this.#reply = reply;
     this.#limits = options;
     this.#awaitsContinue = options.awaitsContinue;
+    this.#wireBytesBefore = request.socket.bytesRead;
   }
 
   get isComplete(): boolean {
@@ -143,10 +148,16 @@ export class IncomingBody implements RequestBody {
     this.#collected.push(chunk);
     this.#held += chunk.length;
     budget.held += chunk.length;
+    if (this.#isMostlyFraming()) return refuse('gate.body-too-large', 'chunks that are mostly framing');
     if (this.#received > maxBytes) return refuse('gate.body-too-large', `over ${String(maxBytes)} bytes`);
     if (budget.held > budget.max)
       return refuse('gate.overloaded', 'gateway.inspect_max_bytes_in_progress is reached', { retryAfterS: 1 });
     return null;
+  }
+
+  #isMostlyFraming(): boolean {
+    const wireBytes = this.#request.socket.bytesRead - this.#wireBytesBefore;
+    return this.framing === 'chunked' && wireBytes > framingBytesFree + framingBytesPerByte * this.#received;
   }
 
   #isTooSlow(elapsedMs: number): boolean {

@@ -143,9 +143,7 @@ class Door implements Listener {
 
   #take(request: IncomingMessage, response: ServerResponse): void {
     const { clock, bodyLimits, handle, bug } = this.#ports;
-    const running = { request, response };
     this.#inProgress += 1;
-    this.#sockets.began(running);
     if (this.#isDraining) response.setHeader('Connection', 'close');
     request.on('error', () => undefined); // told to whoever reads the body; nobody else needs it
     response.on('error', () => undefined);
@@ -154,12 +152,15 @@ class Door implements Listener {
       monotonicMs: clock.monotonicMs,
       awaitsContinue: request.headers.expect !== undefined,
     });
+    const raw = toRaw(request, body, clock);
+    const running = { id: raw.id, request, response };
+    this.#sockets.began(running);
     response.on('close', () => {
       this.#inProgress -= 1;
       this.#sockets.ended(running);
       body.release();
     });
-    handle(toRaw(request, body, clock), response).catch((thrown: unknown) => {
+    handle(raw, response).catch((thrown: unknown) => {
       bug(thrown); // the path ends in an outcome whatever happens; if it does not, nobody may be left hanging
       response.destroy();
     });
@@ -178,7 +179,7 @@ class Door implements Listener {
       last.response.on('close', this.#refuse(socket, code));
     } else if (running.length === 1 && !last.response.headersSent) {
       // Its body is broken: the reader of the body learns of it and records the refusal under the request's own id.
-      endWith(socket, code, newDecisionId(this.#ports.clock.nowMs()));
+      endWith(socket, code, last.id);
     } else {
       socket.destroy();
     }

@@ -4,6 +4,7 @@ import { addressGroup, normalAddress } from '../base/address.js';
 import type { Meter } from '../model/meter.js';
 
 export interface Running {
+  readonly id: string;
   readonly request: IncomingMessage;
   readonly response: ServerResponse;
 }

@@ -138,10 +138,16 @@ function refusalHeaders({ why, trail, answers }: Answer, status: number, length:
   if (status === 401) list.push('WWW-Authenticate', 'Bearer');
   if (status === 403) list.push('WWW-Authenticate', 'Bearer error="insufficient_scope"');
   if (!(why instanceof Fault) && why.allow !== undefined) list.push('Allow', why.allow.join(', '));
-  // What the gate refuses leaves the connection in doubt, and an unread body would be taken for the next request.
-  if (trail.request === null || !trail.raw.body.isComplete) list.push('Connection', 'close');
+  if (closes(trail, status)) list.push('Connection', 'close');
   return list;
 }
+
+/** Requests that are wrong in themselves: whoever sends one may have meant the bytes behind it otherwise than we read them. */
+const doubtful: ReadonlySet<number> = new Set([400, 404, 405, 408, 413, 415, 417, 421, 431, 505]);
+
+/** An unread body would be taken for the next request; and a stranger's body may hold one that somebody in front of us has seen. */
+const closes = ({ request, raw }: Trail, status: number): boolean =>
+  request === null || !raw.body.isComplete || doubtful.has(status) || (status === 401 && raw.body.framing !== 'none');
 
 const retryAfter = (why: Refusal | Fault, status: number): number | null => {
   if (!(why instanceof Fault) && why.retryAfterS !== undefined) return why.retryAfterS;
