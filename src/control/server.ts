@@ -1,15 +1,15 @@
 import { chmodSync, lstatSync, rmSync } from 'node:fs';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { messageOf, type Logger } from '../base/log.js';
-import { ok } from '../base/result.js';
+import { no, ok, type Result } from '../base/result.js';
 import type { JsonValue } from '../model/audit.js';
-import { localOperator, type KeyAdmin } from '../manage/manage.js';
-import { callOf, ControlError, pathBytesMax, requestBytesMax, type Call, type ControlAnswer } from './wire.js';
+import type { KeyDesk } from '../manage/manage.js';
+import { callOf, pathBytesMax, requestBytesMax, type Call, type ControlAnswer } from './wire.js';
 
 export interface ControlContext {
   readonly path: string;
-  /** Used as the local operator: the mode of the socket is the only credential. */
-  readonly keyAdmin: KeyAdmin;
+  /** Of the local operator: the mode of the socket is the only credential. */
+  readonly keys: KeyDesk;
   reload(): Promise<JsonValue>;
   status(): JsonValue | Promise<JsonValue>;
   readonly log: Logger;
@@ -34,7 +34,7 @@ async function bodyOf(request: IncomingMessage): Promise<Buffer | null> {
 
 /** What a call gives; a refusal of the key desk passes as it is. */
 async function answerTo(call: Call, context: ControlContext): Promise<ControlAnswer<unknown>> {
-  const keys = context.keyAdmin.as(localOperator);
+  const { keys } = context;
   switch (call.do) {
     case 'create-key': return keys.createKey(call.wish);
     case 'list-keys': return keys.listKeys(call.filter);
@@ -67,18 +67,19 @@ async function serve(request: IncomingMessage, response: ServerResponse, context
 }
 
 /** A socket that nobody serves any more stays behind after a crash. Only a socket is removed, and only because the caller holds the directory's lock. */
-function removeStale(path: string): void {
+function removeStale(path: string): string | null {
   const stats = lstatSync(path, { throwIfNoEntry: false });
-  if (stats === undefined) return;
-  if (!stats.isSocket()) throw new ControlError(`${path} is there and is not a socket: remove it`);
+  if (stats === undefined) return null;
+  if (!stats.isSocket()) return `${path} is there and is not a socket: remove it`;
   rmSync(path);
+  return null;
 }
 
-function listen(server: Server, path: string): Promise<void> {
-  return new Promise((resolve, reject) => {
-    server.once('error', (fault) => { reject(new ControlError(`${path} cannot be listened on: ${messageOf(fault)}`)); });
+function listen(server: Server, path: string): Promise<Result<true, string>> {
+  return new Promise((resolve) => {
+    server.once('error', (fault) => { resolve(no(`${path} cannot be listened on: ${messageOf(fault)}`)); });
     const before = process.umask(0o177); // the socket is made within listen(): it never exists with a wider mode
-    server.listen(path, resolve);
+    server.listen(path, () => { resolve(ok(true)); });
     process.umask(before);
   });
 }
@@ -86,13 +87,14 @@ function listen(server: Server, path: string): Promise<void> {
 /**
  * Serves the command line on a Unix socket with mode 0600. The caller holds the lock of the directory that the socket is in.
  *
- * @throws ControlError for a path that is too long, or when something else is in its place
+ * @returns why not: a path that is too long, or something else in its place
  */
-export async function startControl(context: ControlContext): Promise<Control> {
+export async function startControl(context: ControlContext): Promise<Result<Control, string>> {
   const { path } = context;
   const bytes = Buffer.byteLength(path);
-  if (bytes > pathBytesMax) throw new ControlError(`${path} has ${String(bytes)} bytes; a socket's path has at most ${String(pathBytesMax)}: use a shorter data_dir`);
-  removeStale(path);
+  if (bytes > pathBytesMax) return no(`${path} has ${String(bytes)} bytes; a socket's path has at most ${String(pathBytesMax)}: use a shorter data_dir`);
+  const stale = removeStale(path);
+  if (stale !== null) return no(stale);
   const server = createServer({ requestTimeout: requestMs, headersTimeout: requestMs, connectionsCheckingInterval: 1_000, maxHeaderSize: 8_192 }, (request, response) => {
     serve(request, response, context).catch((thrown: unknown) => {
       context.log.warn('control connection broke off', { reason: messageOf(thrown) });
@@ -100,8 +102,9 @@ export async function startControl(context: ControlContext): Promise<Control> {
     });
   });
   server.maxConnections = 32;
-  await listen(server, path);
+  const listening = await listen(server, path);
+  if (!listening.ok) return listening;
   server.on('error', (fault) => { context.log.error('control socket failed', { reason: messageOf(fault) }); });
   chmodSync(path, 0o600);
-  return { close: () => new Promise((resolve) => { server.close(() => { resolve(); }); server.closeIdleConnections(); }) };
+  return ok({ close: () => new Promise((resolve) => { server.close(() => { resolve(); }); server.closeIdleConnections(); }) });
 }
