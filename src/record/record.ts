@@ -22,7 +22,7 @@ export interface RecordStage {
   decision(admission: Admission, trail: Trail): Promise<Receipt>;
   /** Enforcement observe: notes what enforce would have done (`why` null: it would have passed). A loss is counted and blocks nothing. */
   observed(trail: Trail, why: Refusal | Fault | null): Promise<Observed>;
-  /** A no. Waits for the disk where the caller is known, counts under the budget where not. Never throws. */
+  /** A no, unless the request was admitted before: then its outcome tells. Waits for the disk where the caller is known, counts under the budget where not. Never throws. */
   refusal(trail: Trail, why: Refusal | Fault): Promise<void> | void;
   /** Bytes that never became a request. */
   malformed(facts: { readonly id: string; readonly address: string; readonly code: RefusalCode }): void;
@@ -79,6 +79,7 @@ export function createRecord({ log, meter, clock, durability }: RecordContext): 
       return Promise.resolve(Observed.recorded(request, trail.target));
     },
     refusal(trail, why) {
+      if (open.has(trail.raw.id)) return; // decided and recorded already: its outcome tells how it went on
       const event = { ...decisionEvent(trail, denied(why), clock.nowMs()), yieldsReserve: true } as const;
       if (!isKnown(trail)) log.noteRefusal(event, address(trail));
       else return log.commit(event).catch(() => undefined); // the log has counted the loss

@@ -129,6 +129,7 @@ t.test('outcome() tells how it ended', async (t) => {
   for (const [i, [outcome, type]] of cases.entries()) {
     const { admission, trail } = sample({ id: `R${String(i)}` });
     await stage.decision(admission, trail);
+    await stage.refusal(trail, new Fault('upstream.unreachable', 'a fault behind the decision makes no second one'));
     stage.outcome(trail, { ...done, ...outcome });
     await world.log.flush();
     t.match((await readAuditTail(dir, 1))[0], {
@@ -138,6 +139,11 @@ t.test('outcome() tells how it ended', async (t) => {
     });
   }
   await world.log.close();
+  t.equal(
+    (await readAuditTail(dir, 100)).length,
+    2 + 2 * cases.length,
+    'header, a decision and an outcome each, checkpoint',
+  );
 });
 
 t.test('decision() is a Fault when the log takes nothing, and buffered reads do not wait', async (t) => {
