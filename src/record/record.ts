@@ -1,5 +1,6 @@
 import { addressGroup } from '../base/address.js';
 import type { Clock } from '../base/clock.js';
+import type { AuditEvent } from '../model/audit.js';
 import type { Fault, Refusal, RefusalCode } from '../model/codes.js';
 import type { Meter } from '../model/meter.js';
 import type { DataClass } from '../model/permissions.js';
@@ -16,6 +17,13 @@ export type { AuditProblem } from './checker.js';
 export { createMeter, type ScrapedMeter } from './metrics.js';
 export { auditEventTypes, type AuditEventType } from './events.js';
 
+/** What is known of bytes that never became a request. */
+export interface Malformed {
+  readonly id: string;
+  readonly address: string;
+  readonly code: RefusalCode;
+}
+
 /** The stage that makes decisions durable before they take effect, and tells how requests ended. */
 export interface RecordStage {
   /** Returns when the decision is on disk. @throws Fault `record.unavailable`; then nothing may go upstream */
@@ -25,7 +33,7 @@ export interface RecordStage {
   /** A no, unless the request was admitted before: then its outcome tells. Waits for the disk where the caller is known, counts under the budget where not. Never throws. */
   refusal(trail: Trail, why: Refusal | Fault): Promise<void> | void;
   /** Bytes that never became a request. */
-  malformed(facts: { readonly id: string; readonly address: string; readonly code: RefusalCode }): void;
+  malformed(facts: Malformed): void;
   /** How a request ended: a record where it was admitted or observed, and the metrics always. */
   outcome(trail: Trail, outcome: Outcome): void;
 }
@@ -54,11 +62,19 @@ const isBuffered = ({ permit }: Admission, durability: RecordContext['durability
   return durability[route.class] === 'buffered' && reads.has(route.permission);
 };
 
+const malformedEvent = ({ id, address, code }: Malformed, atMs: number): AuditEvent => ({
+  type: 'security.malformed-request',
+  severity: 'warning',
+  atMs,
+  fields: { id, client_address: address, effect: 'deny', code },
+  yieldsReserve: true,
+});
+
 /** The stage over an open log. */
 export function createRecord({ log, meter, clock, durability }: RecordContext): RecordStage {
   // Requests that have a decision record and owe an outcome.
   const open = new Set<string>();
-  const address = (trail: Trail): string => addressGroup(trail.request?.clientAddress ?? trail.raw.peerAddress);
+  const groupOf = (trail: Trail): string => addressGroup(trail.request?.clientAddress ?? trail.raw.peerAddress);
 
   return {
     async decision(admission, trail) {
@@ -81,13 +97,11 @@ export function createRecord({ log, meter, clock, durability }: RecordContext): 
     refusal(trail, why) {
       if (open.has(trail.raw.id)) return; // decided and recorded already: its outcome tells how it went on
       const event = { ...decisionEvent(trail, denied(why), clock.nowMs()), yieldsReserve: true } as const;
-      if (!isKnown(trail)) log.noteRefusal(event, address(trail));
+      if (!isKnown(trail)) log.noteRefusal(event, groupOf(trail));
       else return log.commit(event).catch(() => undefined); // the log has counted the loss
     },
-    malformed({ id, address: peer, code }) {
-      const fields = { id, client_address: peer, effect: 'deny', code };
-      const event = { type: 'security.malformed-request', severity: 'warning', atMs: clock.nowMs(), fields } as const;
-      log.noteRefusal({ ...event, yieldsReserve: true }, addressGroup(peer));
+    malformed(facts) {
+      log.noteRefusal(malformedEvent(facts, clock.nowMs()), addressGroup(facts.address));
     },
     outcome(trail, outcome) {
       const durationMs = Math.max(0, clock.monotonicMs() - trail.raw.startedMs);
