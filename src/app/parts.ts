@@ -53,6 +53,7 @@ async function openOver(
   { dataDir, store }: { readonly dataDir: string; readonly store: Store },
 ): Promise<Result<Parts, string>> {
   for (const message of store.warnings) log.warn('store.warning', { message });
+  for (const problem of store.keys().refused) log.error('keys.refused', { problem });
   const meter = createMeter(loaded.config.metrics.prefix);
   const opened = await openAuditLog(auditOptions(loaded), { clock, log, meter });
   if (!opened.ok) return opened;
