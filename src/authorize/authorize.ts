@@ -49,7 +49,9 @@ export function createAuthorize({ policy, readonly, clock }: AuthorizeContext): 
     trail.input = input.value;
     const decision = policy.evaluate(input.value);
     trail.decision = decision;
-    return isAllow(decision) ? ok(Permit.grant(identity, target, decision, input.value)) : no(refusalOf(decision));
+    return isAllow(decision)
+      ? ok(Permit.grant(identity, target, { decision, input: input.value }))
+      : no(refusalOf(decision));
   };
 }
 

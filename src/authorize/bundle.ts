@@ -50,7 +50,9 @@ async function readPacked(file: string): Promise<Buffer> {
     const stat = await handle.stat();
     if (!stat.isFile()) throw new BadBundle('is not a regular file; wanted a bundle made by opa build');
     if (stat.size > packedBytesMax) throw new BadBundle(`is over ${String(packedBytesMax)} bytes`);
-    return await handle.readFile();
+    return await handle.readFile().catch((error: unknown) => {
+      throw new BadBundle(`cannot be read: ${messageOf(error)}`);
+    });
   } finally {
     await handle.close();
   }

@@ -1,20 +1,7 @@
 import { Fault } from '../model/codes.js';
+import { hopByHop } from '../model/hop-by-hop.js';
 
 const headerLinesMax = 200;
-/** Never passed back: they belong to one connection. @see RFC 9110 §7.6.1 */
-const hopByHop: ReadonlySet<string> = new Set([
-  'connection',
-  'keep-alive',
-  'proxy-connection',
-  'proxy-authenticate',
-  'proxy-authorization',
-  'te',
-  'trailer',
-  'transfer-encoding',
-  'upgrade',
-  'http2-settings',
-]);
-
 export interface AnswerRules {
   /** Lower-case names that never pass back: credentials, and names that we set ourselves. */
   readonly drop: ReadonlySet<string>;

@@ -10,7 +10,7 @@ import { readTarget } from './target.js';
 
 export { networkTest } from './client-address.js';
 export { normalHost } from './host.js';
-export { hopByHop, trustHeaders } from './names.js';
+export { trustHeaders } from './names.js';
 
 export interface GateContext {
   /** Normal forms of the Host values that are served; empty serves any. */

@@ -1,7 +1,8 @@
 import { no, ok, type Result } from '../base/result.js';
 import { refuse, type Refusal } from '../model/codes.js';
 import type { HeaderField } from '../model/request.js';
-import { canonicalName, hopByHop } from './names.js';
+import { hopByHop } from '../model/hop-by-hop.js';
+import { canonicalName } from './names.js';
 
 const linesMax = 100;
 const bytesMax = 16_384;

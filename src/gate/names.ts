@@ -1,17 +1,3 @@
-/** Headers between two neighbours only; none is ever forwarded. @see RFC 9110 §7.6.1 */
-export const hopByHop: ReadonlySet<string> = new Set([
-  'connection',
-  'keep-alive',
-  'proxy-connection',
-  'proxy-authenticate',
-  'proxy-authorization',
-  'te',
-  'trailer',
-  'transfer-encoding',
-  'upgrade',
-  'http2-settings',
-]);
-
 /** Told by the caller about where it comes from or what it really wants: removed, and set by us where we know better. */
 export const trustHeaders: readonly string[] = [
   'forwarded',

@@ -37,6 +37,12 @@ export class Target {
   }
 }
 
+/** A yes of the policy, and the exact JSON text that it was asked about. */
+export interface Evaluated {
+  readonly decision: AllowDecision;
+  readonly input: string;
+}
+
 /** Proof that policy said yes. A deny cannot become one: the parameter type forbids it. Made by authorize. */
 export class Permit {
   protected readonly proof = 'permit';
@@ -46,15 +52,15 @@ export class Permit {
   /** The exact JSON text that the engine evaluated. */
   readonly input: string;
 
-  private constructor(identity: Identity, target: Target, decision: AllowDecision, input: string) {
+  private constructor(identity: Identity, target: Target, evaluated: Evaluated) {
     this.identity = identity;
     this.target = target;
-    this.decision = decision;
-    this.input = input;
+    this.decision = evaluated.decision;
+    this.input = evaluated.input;
   }
 
-  static grant(identity: Identity, target: Target, decision: AllowDecision, input: string): Permit {
-    return new Permit(identity, target, decision, input);
+  static grant(identity: Identity, target: Target, evaluated: Evaluated): Permit {
+    return new Permit(identity, target, evaluated);
   }
 }
 

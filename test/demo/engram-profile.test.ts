@@ -68,6 +68,9 @@ const bodyOf = (text: string | null): RequestBody => {
     stream: () => {
       throw new Error('not read');
     },
+    isComplete: true,
+    received: bytes.length,
+    discard: () => Promise.resolve(),
   };
 };
 

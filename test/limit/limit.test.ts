@@ -25,6 +25,9 @@ const body: RequestBody = {
   stream: () => {
     throw new Error('not read');
   },
+  isComplete: true,
+  received: 0,
+  discard: () => Promise.resolve(),
 };
 
 function permitOf({
@@ -70,8 +73,7 @@ function permitOf({
   return Permit.grant(
     Identity.verified({ ...anonymous, kind, id: subject }, () => null),
     target,
-    decision,
-    '{}',
+    { decision, input: '{}' },
   );
 }
 

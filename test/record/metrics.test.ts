@@ -110,7 +110,7 @@ t.test('promtool finds nothing to say', async (t) => {
     execFileSync('promtool', ['--version'], { stdio: 'ignore' });
   } catch {
     if (process.env['CI'] === 'true') t.fail('promtool is not installed');
-    else t.skip('promtool is not on the PATH: its check was left out');
+    else t.pass('promtool check metrics', { skip: 'promtool is not on the PATH' });
     return;
   }
   t.doesNotThrow(() => execFileSync('promtool', ['check', 'metrics'], { input: text }));

@@ -75,13 +75,13 @@ export const made = [
 ];
 
 export const granted = [
-  () => Permit.grant(identity, target, { ...decision, allow: true }, ''),
+  () => Permit.grant(identity, target, { decision: { ...decision, allow: true }, input: '' }),
   // @ts-expect-error -- a decision that may be a no
-  () => Permit.grant(identity, target, decision, ''),
+  () => Permit.grant(identity, target, { decision, input: '' }),
   // @ts-expect-error -- the policy said no
-  () => Permit.grant(identity, target, { ...decision, allow: false }, ''),
+  () => Permit.grant(identity, target, { decision: { ...decision, allow: false }, input: '' }),
   // @ts-expect-error -- a truthy answer is no yes
-  () => Permit.grant(identity, target, { ...decision, allow: 'true' }, ''),
+  () => Permit.grant(identity, target, { decision: { ...decision, allow: 'true' }, input: '' }),
   // @ts-expect-error -- a bare flag is no decision
-  () => Permit.grant(identity, target, { allow: true }, ''),
+  () => Permit.grant(identity, target, { decision: { allow: true }, input: '' }),
 ];
