@@ -1,6 +1,6 @@
 import type { Problem } from '../base/document.js';
 import { describeProblem } from '../base/document.js';
-import type { Logger } from '../base/log.js';
+import { messageOf, type Logger } from '../base/log.js';
 import { no, ok, type Result } from '../base/result.js';
 import type { Actor, AuditSink } from '../model/audit.js';
 import { changedFields, restartFields } from '../config/config.js';
@@ -75,7 +75,7 @@ class GenerationHolder implements Reloader {
   }
 
   reload(actor: Actor): Promise<Result<Difference, ReloadFailure>> {
-    const next = this.#queue.then(() => this.#reload(actor));
+    const next = this.#queue.then(() => this.#reload(actor)).catch((thrown: unknown) => this.#broken(thrown));
     this.#queue = next.catch(() => undefined); // the caller of that reload is told; the next one starts anew
     return next;
   }
@@ -90,7 +90,12 @@ class GenerationHolder implements Reloader {
     }
     const next = buildGeneration(read.value, parts);
     const difference = compare(this.#current.sources, next.sources);
-    await this.#record(actor, 'config.reloaded', { generation: next.hash, before: this.#current.hash });
+    await this.#record(actor, 'config.reloaded', { generation: next.hash, before: this.#current.hash }).catch(
+      (thrown: unknown) => {
+        next.sources.tokens.close();
+        throw thrown;
+      },
+    );
     const before = this.#current;
     parts.ring.replaceManifests(next.sources.manifests.entries);
     parts.inspectBudget.max = next.sources.loaded.config.gateway.inspect_max_bytes_in_progress;
@@ -103,13 +108,24 @@ class GenerationHolder implements Reloader {
   }
 
   async #failed(actor: Actor, problems: readonly Problem[]): Promise<Result<Difference, ReloadFailure>> {
-    const { parts, log } = this.#context;
     const texts = problems.map(describeProblem);
-    this.#failure = { atMs: parts.clock.nowMs(), problems: texts };
-    parts.meter.reload('failure');
-    log.error('config.reload-failed', { problems: texts });
-    await this.#record(actor, 'config.reload-failed', { generation: this.#current.hash, problems: texts.slice(0, 20) });
+    this.#tell(texts);
+    const fields = { generation: this.#current.hash, problems: texts.slice(0, 20) };
+    await this.#record(actor, 'config.reload-failed', fields).catch(() => undefined); // nothing took effect, and the log has counted the loss
     return no({ problems });
+  }
+
+  /** An error that is no problem of a file, such as a record that cannot be written: nothing was swapped, and that must show. */
+  #broken(thrown: unknown): never {
+    this.#tell([messageOf(thrown)]);
+    throw thrown;
+  }
+
+  #tell(problems: readonly string[]): void {
+    const { parts, log } = this.#context;
+    this.#failure = { atMs: parts.clock.nowMs(), problems };
+    parts.meter.reload('failure');
+    log.error('config.reload-failed', { problems });
   }
 
   #record(
