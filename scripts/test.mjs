@@ -108,8 +108,9 @@ async function tests() {
   const failed = count('fail') + (isFine || count('fail') > 0 ? 0 : 1) + (coverage ? 0 : 1);
   if (failed > 0) say('  the whole output: .tap/last.tap');
   const leftOut = [...output.matchAll(/^ *ok \d+ - (.*?) # SKIP ?(.*)$/gm)].map(
-    ([, name, why]) => `test "${name}": ${why}`,
+    ([, name, why]) => `test "${name}"${why === '' ? '' : `: ${why}`}`,
   );
+  for (const [, what] of output.matchAll(/^ *# left out: (.*)$/gm)) leftOut.push(what);
   return { passed: count('pass') + (coverage ? 1 : 0), failed, leftOut };
 }
 
