@@ -8,7 +8,7 @@ import type { Meter } from '../model/meter.js';
 import type { RawRequest } from '../model/request.js';
 import { IncomingBody, type BodyLimits } from './body.js';
 import { clientErrorCode, endWith } from './client-error.js';
-import { OpenSockets } from './open-sockets.js';
+import { OpenSockets, type Turn } from './open-sockets.js';
 
 export interface ListenOptions {
   readonly host: string;
@@ -82,7 +82,9 @@ class Door implements Listener {
     this.#ports = ports;
     this.#server = newServer(options);
     this.#sockets = new OpenSockets(options.maxConnectionsPerAddress, ports.meter);
-    const take = this.#take.bind(this);
+    const take = (request: IncomingMessage, response: ServerResponse): void => {
+      this.#sockets.queue(request.socket, new RequestTurn(request, response, this.#serve.bind(this)));
+    };
     this.#server
       .on('connection', (socket: Socket) => {
         this.#sockets.opened(socket);
@@ -93,8 +95,8 @@ class Door implements Listener {
       .on('request', take)
       .on('checkContinue', take) // 100 is sent when the body is first read
       .on('checkExpectation', take) // the gate answers 417
-      .on('connect', (request: IncomingMessage) => {
-        this.#refuse(request.socket, 'gate.method')();
+      .on('connect', ({ socket }: IncomingMessage) => {
+        this.#sockets.queue(socket, this.#noRequest(socket, 'gate.method'));
       })
       .on('clientError', this.#notARequest.bind(this));
   }
@@ -141,25 +143,23 @@ class Door implements Listener {
     });
   }
 
-  #take(request: IncomingMessage, response: ServerResponse): void {
+  #serve(turn: RequestTurn): void {
+    const { request, response } = turn;
     const { clock, bodyLimits, handle, bug } = this.#ports;
     this.#inProgress += 1;
     if (this.#isDraining) response.setHeader('Connection', 'close');
-    request.on('error', () => undefined); // told to whoever reads the body; nobody else needs it
-    response.on('error', () => undefined);
     const body = new IncomingBody(request, response, {
       ...bodyLimits(),
       monotonicMs: clock.monotonicMs,
       awaitsContinue: request.headers.expect !== undefined,
     });
-    const raw = toRaw(request, body, clock);
-    const running = { id: raw.id, request, response };
-    this.#sockets.began(running);
     response.on('close', () => {
       this.#inProgress -= 1;
-      this.#sockets.ended(running);
       body.release();
+      this.#sockets.ended(request.socket);
     });
+    const raw = toRaw(request, body, clock);
+    turn.id = raw.id;
     handle(raw, response).catch((thrown: unknown) => {
       bug(thrown); // the path ends in an outcome whatever happens; if it does not, nobody may be left hanging
       response.destroy();
@@ -168,30 +168,46 @@ class Door implements Listener {
 
   #notARequest(error: NodeJS.ErrnoException, socket: Socket): void {
     const code = clientErrorCode(error.code);
-    const running = this.#sockets.running(socket);
-    const last = running.at(-1);
+    const current = this.#sockets.current(socket);
     if (code === null || !socket.writable) {
       socket.destroy();
-    } else if (last === undefined) {
-      this.#refuse(socket, code)();
-    } else if (last.request.complete) {
-      // What follows a complete request is not one: who is under way is answered first.
-      last.response.on('close', this.#refuse(socket, code));
-    } else if (running.length === 1 && !last.response.headersSent) {
-      // Its body is broken: the reader of the body learns of it and records the refusal under the request's own id.
-      endWith(socket, code, last.id);
-    } else {
+    } else if (!(current instanceof RequestTurn) || current.request.complete || this.#sockets.isWaiting(socket)) {
+      this.#sockets.queueBroken(socket, this.#noRequest(socket, code)); // who is under way is answered first
+    } else if (current.response.headersSent) {
       socket.destroy();
+    } else {
+      endWith(socket, code, current.id); // the reader of its body learns of it and records the refusal
     }
   }
 
-  /** Records bytes that are no request. @returns what answers them */
-  #refuse(socket: Socket, code: RefusalCode): () => void {
-    const id = newDecisionId(this.#ports.clock.nowMs());
-    this.#ports.malformed({ id, address: normalAddress(socket.remoteAddress), code });
-    return () => {
+  /** Bytes that are no request: recorded and answered when it is their turn. */
+  #noRequest(socket: Socket, code: RefusalCode): Turn {
+    const begin = (): void => {
+      const id = newDecisionId(this.#ports.clock.nowMs());
+      this.#ports.malformed({ id, address: normalAddress(socket.remoteAddress), code });
       endWith(socket, code, id);
     };
+    return { request: null, begin };
+  }
+}
+
+class RequestTurn implements Turn {
+  readonly request: IncomingMessage;
+  readonly response: ServerResponse;
+  readonly #serve: (turn: RequestTurn) => void;
+  /** Of the decision; known once it began. */
+  id = '';
+
+  constructor(request: IncomingMessage, response: ServerResponse, serve: (turn: RequestTurn) => void) {
+    this.request = request;
+    this.response = response;
+    this.#serve = serve;
+    request.on('error', () => undefined); // told to whoever reads the body; nobody else needs it
+    response.on('error', () => undefined);
+  }
+
+  begin(): void {
+    this.#serve(this);
   }
 }
 

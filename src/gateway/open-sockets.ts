@@ -1,20 +1,32 @@
-import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
 import { addressGroup, normalAddress } from '../base/address.js';
 import type { Meter } from '../model/meter.js';
 
-export interface Running {
-  readonly id: string;
-  readonly request: IncomingMessage;
-  readonly response: ServerResponse;
+/** What happens on a connection when it is its turn: a request, or bytes that are none. */
+export interface Turn {
+  /** Null for bytes that are no request. */
+  readonly request: IncomingMessage | null;
+  begin(): void;
 }
 
-/** Open connections by address, and the requests that run on each. */
+interface Line {
+  current: Turn | null;
+  waiting: Turn[];
+}
+
+/** Requests that a client may send before the first is answered; nobody needs to. */
+const waitingMax = 64;
+
+/**
+ * Open connections by address, and the line of requests on each. The next one is not looked at before the one in front is answered,
+ * and never when its answer closed the connection: what was refused may have meant the bytes behind it otherwise than we read them.
+ */
 export class OpenSockets {
   readonly #perAddressMax: number;
   readonly #meter: Meter;
   readonly #byAddress = new Map<string, number>();
-  readonly #running = new Map<Socket, Set<Running>>();
+  readonly #lines = new Map<Socket, Line>();
 
   constructor(perAddressMax: number, meter: Meter) {
     this.#perAddressMax = perAddressMax;
@@ -22,15 +34,11 @@ export class OpenSockets {
   }
 
   get size(): number {
-    return this.#running.size;
-  }
-
-  running(socket: Socket): readonly Running[] {
-    return [...(this.#running.get(socket) ?? [])];
+    return this.#lines.size;
   }
 
   all(): Iterable<Socket> {
-    return this.#running.keys();
+    return this.#lines.keys();
   }
 
   opened(socket: Socket): void {
@@ -42,20 +50,49 @@ export class OpenSockets {
       return;
     }
     this.#byAddress.set(group, open + 1);
-    this.#running.set(socket, new Set());
+    this.#lines.set(socket, { current: null, waiting: [] });
     socket.on('close', () => {
-      this.#running.delete(socket);
+      this.#lines.delete(socket);
       const left = (this.#byAddress.get(group) ?? 1) - 1;
       if (left === 0) this.#byAddress.delete(group);
       else this.#byAddress.set(group, left);
     });
   }
 
-  began(one: Running): void {
-    this.#running.get(one.request.socket)?.add(one);
+  /** Begins at once where nothing is under way, else when everything in front is answered. */
+  queue(socket: Socket, turn: Turn): void {
+    const line = this.#lines.get(socket);
+    if (line === undefined) return; // refused or gone
+    if (line.current === null) {
+      line.current = turn;
+      turn.begin();
+    } else if (line.waiting.length < waitingMax) {
+      line.waiting.push(turn);
+    } else {
+      socket.destroy();
+    }
   }
 
-  ended(one: Running): void {
-    this.#running.get(one.request.socket)?.delete(one);
+  /** The same for bytes that are no request; a waiting request whose body they were is given up for them. */
+  queueBroken(socket: Socket, turn: Turn): void {
+    const waiting = this.#lines.get(socket)?.waiting;
+    if (waiting?.at(-1)?.request?.complete === false) waiting.pop();
+    this.queue(socket, turn);
+  }
+
+  /** The turn that is under way. */
+  current(socket: Socket): Turn | null {
+    return this.#lines.get(socket)?.current ?? null;
+  }
+
+  isWaiting(socket: Socket): boolean {
+    return (this.#lines.get(socket)?.waiting.length ?? 0) > 0;
+  }
+
+  ended(socket: Socket): void {
+    const line = this.#lines.get(socket);
+    if (line === undefined) return;
+    line.current = socket.writable ? (line.waiting.shift() ?? null) : null;
+    line.current?.begin();
   }
 }
