@@ -1,15 +1,9 @@
-import { mkdirSync } from 'node:fs';
-import { join } from 'node:path';
 import fc from 'fast-check';
 import t from 'tap';
-import { startMemoryServer, type Reading } from '../../src/demo/server/server.js';
+import type { Reading } from '../../src/demo/server/server.js';
 import { permissions } from '../../src/model/permissions.js';
-import { loadProfile } from '../../src/resolve/resolve.js';
+import { engramProfile, exchange, isOurs, startOracle } from '../resolve/fixtures/oracle.js';
 import type { AuditRecord } from '../wire/support/audit.js';
-import { root } from '../wire/support/build.js';
-import { makeKey } from '../wire/support/keys.js';
-import { startProgram } from '../wire/support/program.js';
-import { Client, type Answer } from '../wire/support/wire.js';
 
 /*
  * Requests of every kind through real sockets: the running program in front, the small memory server behind. What the memory
@@ -21,22 +15,7 @@ const seed = Number(process.env['MEMGATE_TEST_SEED'] ?? 20_261_122);
 const runs = Number(process.env['MEMGATE_TEST_RUNS'] ?? 2_500);
 t.comment(`fast-check seed ${String(seed)}`);
 
-const loaded = await loadProfile(join(root, 'config', 'profiles', 'engram.yaml'));
-if (!loaded.ok) throw new Error('the profile does not load');
-const profile = loaded.value.data;
-
-// The memory server and what it has read since it was last asked.
-const program = await startProgram(t);
-const readings: Reading[] = [];
-mkdirSync(join(program.dir, 'memories'));
-const server = await startMemoryServer({
-  port: 0,
-  dataDir: join(program.dir, 'memories'),
-  spaces: ['alpha', 'beta', 'gamma'],
-  clock: { nowMs: () => 1_790_000_000_000, monotonicMs: () => 0 },
-  onReading: (reading) => readings.push(reading),
-});
-t.teardown(() => server.close());
+const profile = await engramProfile();
 const wishes: Readonly<Record<string, readonly string[]>> = {
   every: ['*'],
   alpha: ['alpha'],
@@ -44,14 +23,10 @@ const wishes: Readonly<Record<string, readonly string[]>> = {
   both: ['alpha', 'beta'],
   default: ['default'],
 };
-const keys = Object.fromEntries(
-  await Promise.all(
-    Object.entries(wishes).map(async ([name, spaces]) => [name, await makeKey(name, { spaces, permissions })] as const),
-  ),
+const { program, readings, keys } = await startOracle(
+  t,
+  Object.fromEntries(Object.entries(wishes).map(([name, spaces]) => [name, { spaces, permissions }])),
 );
-await program.writeManifest(Object.values(keys));
-await program.writeConfig({ upstream: { url: server.url } });
-t.equal((await program.reload()).status, 200, 'the keys and the memory server are in force');
 
 // Parts of a request. What stands first in a list is what a counterexample shrinks to.
 const spaces = ['alpha', 'beta', 'default', 'gamma'] as const;
@@ -308,26 +283,6 @@ function framing({ text, type, isChunked }: NonNullable<Parts['body']>): string 
   return `${typed}Transfer-Encoding: chunked\r\n\r\n${length === 0 ? '' : `${length.toString(16)}\r\n${text}\r\n`}0\r\n\r\n`;
 }
 
-/** Sends one request on a connection of its own and waits for its answer; a stream is left as soon as it begins. */
-async function exchange({ method, bytes }: Drawn): Promise<Answer> {
-  const client = await Client.open({ port: program.port, head: method === 'HEAD' });
-  try {
-    client.write(bytes);
-    await client.until(
-      () =>
-        client.isClosed ||
-        client.answers.some((one) => one.isWhole || one.header('content-type') === 'text/event-stream'),
-    );
-    const [answer] = client.answers;
-    if (answer === undefined) throw new Error(`no answer, but ${JSON.stringify(client.bytes.toString('latin1'))}`);
-    return answer;
-  } finally {
-    client.close();
-  }
-}
-
-const isOurs = (answer: Answer): boolean => answer.header('content-type') === 'application/problem+json';
-
 /** Query keys of a forwarded target that name a space, read by a parser of another maker. */
 const carriersOf = (target: string): string[] =>
   [...new URL(target, 'http://upstream').searchParams.keys()].filter(
@@ -356,7 +311,7 @@ t.test('the memory server uses the space that was decided on, for every request 
   const property = fc.asyncProperty(drawn, async (one) => {
     readings.length = 0;
     const mark = program.audit.mark();
-    const answer = await exchange(one);
+    const answer = await exchange(program.port, one.bytes, { head: one.method === 'HEAD' });
     const [reading, second] = readings;
     if (second !== undefined) throw new Error('one request became two');
     if (isOurs(answer)) {
