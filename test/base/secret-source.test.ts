@@ -1,5 +1,6 @@
 import t from 'tap';
 import { join } from 'node:path';
+import fc from 'fast-check';
 import { readSecret, type SecretReading } from '../../src/base/secret-source.js';
 
 const good = 'q7Zk2mVw9Xr4Tb8Ln3Ps6Hd1';
@@ -92,4 +93,17 @@ t.test('readSecret() names what is wrong with a file', async (t) => {
 t.test('readSecret() wants exactly one source', async (t) => {
   t.match(await readSecret({}, reading({})), { why: /exactly one of/ });
   t.match(await readSecret({ from_env: 'A', from_file: 'b' }, reading({})), { why: /exactly one of/ });
+});
+
+t.test('readSecret() accepts what a generator of secrets makes', async () => {
+  const bytes = fc.uint8Array({ minLength: 16, maxLength: 48 }).map((array) => Buffer.from(array));
+  const form = fc.constantFrom('hex' as const, 'base64' as const, 'base64url' as const);
+  // Bytes that are all alike or nearly so are what no generator gives.
+  const random = bytes.filter((array) => new Set(array).size > array.length * 0.7);
+  await fc.assert(
+    fc.asyncProperty(random, form, async (array, encoding) => {
+      return (await readSecret({ from_env: 'TOKEN' }, reading({ TOKEN: array.toString(encoding) }))).ok;
+    }),
+    { numRuns: 500 },
+  );
 });
