@@ -23,4 +23,8 @@ export const everywhere = (command: Command): Command =>
   command
     .option('--data-dir <dir>', 'data directory; default is $MEMGATE_DATA_DIR')
     .option('--config <file>', 'configuration file: names the data directory, key manifests, roles and tiers')
-    .addOption(new Option('--format <format>', 'table for people, json for programs').choices(['table', 'json']).default('table'));
+    .addOption(
+      new Option('--format <format>', 'table for people, json for programs')
+        .choices(['table', 'json'])
+        .default('table'),
+    );

@@ -22,13 +22,19 @@ export async function findPlace(options: PlaceOptions): Promise<LocalPlace> {
   const loaded = options.config === undefined ? null : await loadConfig(options.config);
   if (loaded !== null && !loaded.ok) throw new CommandFailure(1, loaded.why.map(describeProblem).join('\n'));
   const config = loaded === null ? null : loaded.value;
-  const given = options.dataDir ?? (config === null ? environment('MEMGATE_DATA_DIR') : config.resolvePath(config.config.data_dir));
-  if (given === undefined || given === '') throw new CommandFailure(2, 'which data directory? Give --data-dir DIR or --config FILE, or set MEMGATE_DATA_DIR');
+  const given =
+    options.dataDir ?? (config === null ? environment('MEMGATE_DATA_DIR') : config.resolvePath(config.config.data_dir));
+  if (given === undefined || given === '')
+    throw new CommandFailure(2, 'which data directory? Give --data-dir DIR or --config FILE, or set MEMGATE_DATA_DIR');
   return { dataDir: resolve(given), config };
 }
 
 /** Works with the keys of the running process, or of the store when none runs. */
-export async function withKeys<T>(options: PlaceOptions, openLocal: OpenLocal, work: (keys: KeyDesk) => Promise<T>): Promise<T> {
+export async function withKeys<T>(
+  options: PlaceOptions,
+  openLocal: OpenLocal,
+  work: (keys: KeyDesk) => Promise<T>,
+): Promise<T> {
   const place = await findPlace(options);
   const client = await controlClient(controlPath(place.dataDir)).catch((thrown: unknown) => {
     if (thrown instanceof ControlError) throw new CommandFailure(1, thrown.message);

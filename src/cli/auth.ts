@@ -6,7 +6,15 @@ import { messageOf } from '../base/log.js';
 import { newManifestKey, type KeyWish, type RotateWish } from '../manage/manage.js';
 import { durationArgument, everywhere, listArgument, oneMore } from './auth-options.js';
 import { findPlace, valueOf, withKeys, type OpenLocal, type PlaceOptions } from './auth-place.js';
-import { showChecked, showIssued, showKeys, showManifestKey, showRevoked, showRotated, type Format } from './auth-show.js';
+import {
+  showChecked,
+  showIssued,
+  showKeys,
+  showManifestKey,
+  showRevoked,
+  showRotated,
+  type Format,
+} from './auth-show.js';
 import { CommandFailure, confirm, processTerminal, type Terminal } from './print.js';
 
 /** What the commands work with; tests bring their own. */
@@ -35,7 +43,10 @@ const defaultGraceMs = 7 * 86_400_000;
 const inputBytesMax = 4_096;
 
 /** Adds `auth` and its commands. They throw CommandFailure with the exit code; the caller prints its message. */
-export function authCommands(program: Command, context: AuthContext = { terminal: processTerminal, openLocal: openLocalKeys }): void {
+export function authCommands(
+  program: Command,
+  context: AuthContext = { terminal: processTerminal, openLocal: openLocalKeys },
+): void {
   const auth = program.command('auth').description('make, list, rotate, revoke and check API keys');
   createCommand(auth, context);
   listCommand(auth, context);
@@ -45,8 +56,13 @@ export function authCommands(program: Command, context: AuthContext = { terminal
 }
 
 const wishOf = (options: CreateOptions): KeyWish => ({
-  name: options.name, owner: options.owner, spaces: options.spaces, permissions: options.permissions,
-  roles: options.role, tier: options.tier, expiresInMs: options.expiresIn,
+  name: options.name,
+  owner: options.owner,
+  spaces: options.spaces,
+  permissions: options.permissions,
+  roles: options.role,
+  tier: options.tier,
+  expiresInMs: options.expiresIn,
 });
 
 function createCommand(auth: Command, { terminal, openLocal }: AuthContext): void {
@@ -59,16 +75,28 @@ function createCommand(auth: Command, { terminal, openLocal }: AuthContext): voi
     .option('--tier <name>', 'tier of the policy')
     .option('--expires-in <duration>', 'how long it works, such as 30d; default is without end', durationArgument)
     .option('--owner <name>', 'who answers for it')
-    .option('--manifest <file>', 'keep nothing in the store: write a manifest with the hash to this new file, for config/keys/')
+    .option(
+      '--manifest <file>',
+      'keep nothing in the store: write a manifest with the hash to this new file, for config/keys/',
+    )
     .action(async (options: CreateOptions) => {
-      if (options.manifest !== undefined) terminal.out(showManifestKey(await manifestKey(options, options.manifest), options.format));
-      else terminal.out(showIssued(valueOf(await withKeys(options, openLocal, (keys) => keys.createKey(wishOf(options)))), options.format));
+      if (options.manifest !== undefined)
+        terminal.out(showManifestKey(await manifestKey(options, options.manifest), options.format));
+      else
+        terminal.out(
+          showIssued(
+            valueOf(await withKeys(options, openLocal, (keys) => keys.createKey(wishOf(options)))),
+            options.format,
+          ),
+        );
     });
 }
 
 async function manifestKey(options: CreateOptions, file: string): Promise<Parameters<typeof showManifestKey>[0]> {
   const place = options.config === undefined ? null : await findPlace(options);
-  const made = valueOf(await newManifestKey(wishOf(options), place?.config?.config.keys.prefixes[0] ?? 'engram_key', systemClock));
+  const made = valueOf(
+    await newManifestKey(wishOf(options), place?.config?.config.keys.prefixes[0] ?? 'engram_key', systemClock),
+  );
   await writeFile(file, made.manifest, { flag: 'wx' }).catch((thrown: unknown) => {
     throw new CommandFailure(1, `the manifest cannot be written: ${messageOf(thrown)}`);
   });
@@ -81,20 +109,34 @@ function listCommand(auth: Command, { terminal, openLocal }: AuthContext): void 
     .option('--include-expired', 'also those that have expired or were replaced')
     .option('--include-revoked', 'also those that were revoked')
     .action(async (options: Common & { includeExpired?: true; includeRevoked?: true }) => {
-      const filter = { includeExpired: options.includeExpired === true, includeRevoked: options.includeRevoked === true };
-      terminal.out(showKeys(valueOf(await withKeys(options, openLocal, (keys) => keys.listKeys(filter))), options.format));
+      const filter = {
+        includeExpired: options.includeExpired === true,
+        includeRevoked: options.includeRevoked === true,
+      };
+      terminal.out(
+        showKeys(valueOf(await withKeys(options, openLocal, (keys) => keys.listKeys(filter))), options.format),
+      );
     });
 }
 
 function rotateCommand(auth: Command, { terminal, openLocal }: AuthContext): void {
   everywhere(auth.command('rotate-key'))
-    .description('make a successor with the same rights; the old key goes on working for a while, and its uses are counted')
+    .description(
+      'make a successor with the same rights; the old key goes on working for a while, and its uses are counted',
+    )
     .argument('<id>', 'id of the key')
-    .addOption(new Option('--grace-period <duration>', 'how long the old key goes on working; default is 7d').argParser(durationArgument).conflicts('force'))
+    .addOption(
+      new Option('--grace-period <duration>', 'how long the old key goes on working; default is 7d')
+        .argParser(durationArgument)
+        .conflicts('force'),
+    )
     .option('--force', 'the old key ends at once')
     .action(async (id: string, options: Common & { gracePeriod?: number; force?: true }) => {
-      const wish: RotateWish = options.force === true ? { force: true } : { graceMs: options.gracePeriod ?? defaultGraceMs };
-      terminal.out(showRotated(valueOf(await withKeys(options, openLocal, (keys) => keys.rotateKey(id, wish))), options.format));
+      const wish: RotateWish =
+        options.force === true ? { force: true } : { graceMs: options.gracePeriod ?? defaultGraceMs };
+      terminal.out(
+        showRotated(valueOf(await withKeys(options, openLocal, (keys) => keys.rotateKey(id, wish))), options.format),
+      );
     });
 }
 
@@ -105,9 +147,16 @@ function revokeCommand(auth: Command, { terminal, openLocal }: AuthContext): voi
     .option('--reason <text>', 'why, for the record', '')
     .option('--yes', 'do not ask')
     .action(async (id: string, options: Common & { reason: string; yes?: true }) => {
-      if (options.yes !== true && !terminal.isInteractive) throw new CommandFailure(2, 'there is no terminal to ask on: give --yes to revoke the key');
-      if (options.yes !== true && !(await confirm(terminal, `Revoke key ${id} for good?`))) throw new CommandFailure(1, 'nothing was done');
-      terminal.out(showRevoked(valueOf(await withKeys(options, openLocal, (keys) => keys.revokeKey(id, options.reason))), options.format));
+      if (options.yes !== true && !terminal.isInteractive)
+        throw new CommandFailure(2, 'there is no terminal to ask on: give --yes to revoke the key');
+      if (options.yes !== true && !(await confirm(terminal, `Revoke key ${id} for good?`)))
+        throw new CommandFailure(1, 'nothing was done');
+      terminal.out(
+        showRevoked(
+          valueOf(await withKeys(options, openLocal, (keys) => keys.revokeKey(id, options.reason))),
+          options.format,
+        ),
+      );
     });
 }
 
@@ -119,9 +168,13 @@ function checkCommand(auth: Command, { terminal, openLocal }: AuthContext): void
     .action(async (given: string, options: Common & { detailed?: true }) => {
       const key = given === '-' ? (await terminal.readInput(inputBytesMax)).trim() : given;
       // An id has 16 characters; other users of the machine can read what stands in a command line.
-      if (given.length > 40) terminal.err('memgate: a whole key was given as an argument, where other users and the shell history can see it: pipe it in and give - instead\n');
+      if (given.length > 40)
+        terminal.err(
+          'memgate: a whole key was given as an argument, where other users and the shell history can see it: pipe it in and give - instead\n',
+        );
       const checked = valueOf(await withKeys(options, openLocal, (keys) => keys.checkKey(key)));
       terminal.out(showChecked(checked, options.format, options.detailed === true));
-      if (checked.secret_matches === false) throw new CommandFailure(1, `key ${checked.id} exists, but this is not its secret`);
+      if (checked.secret_matches === false)
+        throw new CommandFailure(1, `key ${checked.id} exists, but this is not its secret`);
     });
 }

@@ -60,10 +60,34 @@ const shown = (cell: Cell): string => (cell === null ? '-' : visible(String(cell
 
 /** Columns under a head, for people; nothing in a cell can steer the terminal. */
 export function table(head: readonly string[], rows: readonly (readonly Cell[])[]): string {
-  const bare = { top: '', 'top-mid': '', 'top-left': '', 'top-right': '', bottom: '', 'bottom-mid': '', 'bottom-left': '', 'bottom-right': '', left: '', 'left-mid': '', mid: '', 'mid-mid': '', right: '', 'right-mid': '', middle: '  ' };
-  const made = new Table({ head: [...head], chars: bare, style: { head: [], border: [], 'padding-left': 0, 'padding-right': 0 } });
+  const bare = {
+    top: '',
+    'top-mid': '',
+    'top-left': '',
+    'top-right': '',
+    bottom: '',
+    'bottom-mid': '',
+    'bottom-left': '',
+    'bottom-right': '',
+    left: '',
+    'left-mid': '',
+    mid: '',
+    'mid-mid': '',
+    right: '',
+    'right-mid': '',
+    middle: '  ',
+  };
+  const made = new Table({
+    head: [...head],
+    chars: bare,
+    style: { head: [], border: [], 'padding-left': 0, 'padding-right': 0 },
+  });
   made.push(...rows.map((row) => row.map(shown)));
-  return `${made.toString().split('\n').map((line) => line.trimEnd()).join('\n')}\n`;
+  return `${made
+    .toString()
+    .split('\n')
+    .map((line) => line.trimEnd())
+    .join('\n')}\n`;
 }
 
 /** Names and values under each other. */

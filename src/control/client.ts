@@ -17,18 +17,31 @@ const answerMs = 120_000;
 
 function exchange(path: string, body: string): Promise<Buffer> {
   return new Promise((resolve, reject) => {
-    const fail = (fault: Error): void => { reject(new ControlError(`the process behind ${path} does not answer: ${fault.message}`)); };
-    const call = request({ socketPath: path, method: 'POST', path: '/v1', agent: false, headers: { host: 'control', 'content-type': 'application/json', 'content-length': Buffer.byteLength(body) } }, (response) => {
-      const parts: Buffer[] = [];
-      let length = 0;
-      response.on('data', (part: Buffer) => {
-        length += part.length;
-        if (length > responseBytesMax) call.destroy(new Error('the answer is too long'));
-        else parts.push(part);
-      });
-      response.on('end', () => { resolve(Buffer.concat(parts)); });
-      response.on('error', fail);
-    });
+    const fail = (fault: Error): void => {
+      reject(new ControlError(`the process behind ${path} does not answer: ${fault.message}`));
+    };
+    const call = request(
+      {
+        socketPath: path,
+        method: 'POST',
+        path: '/v1',
+        agent: false,
+        headers: { host: 'control', 'content-type': 'application/json', 'content-length': Buffer.byteLength(body) },
+      },
+      (response) => {
+        const parts: Buffer[] = [];
+        let length = 0;
+        response.on('data', (part: Buffer) => {
+          length += part.length;
+          if (length > responseBytesMax) call.destroy(new Error('the answer is too long'));
+          else parts.push(part);
+        });
+        response.on('end', () => {
+          resolve(Buffer.concat(parts));
+        });
+        response.on('error', fail);
+      },
+    );
     call.setTimeout(answerMs, () => call.destroy(new Error(`nothing within ${String(answerMs / 1_000)} s`)));
     call.on('error', fail);
     call.end(body);
@@ -37,7 +50,8 @@ function exchange(path: string, body: string): Promise<Buffer> {
 
 async function ask<T>(path: string, call: Call): KeyAnswer<T> {
   const json = jsonOf(await exchange(path, JSON.stringify(call)));
-  if (json === null || typeof json.value !== 'object' || json.value === null || !('ok' in json.value)) throw new ControlError(`the process behind ${path} gave no answer of memgate`);
+  if (json === null || typeof json.value !== 'object' || json.value === null || !('ok' in json.value))
+    throw new ControlError(`the process behind ${path} gave no answer of memgate`);
   const answer = json.value as ControlAnswer<T>; // our own process wrote it, behind a socket of mode 0600
   if (answer.ok) return ok(answer.value);
   if ('why' in answer) return no(answer.why);
@@ -53,7 +67,10 @@ async function valueOf(path: string, call: Call): Promise<JsonValue> {
 /** True when somebody listens. @throws ControlError when that cannot be found out, such as for want of rights */
 function isServed(path: string): Promise<boolean> {
   return new Promise((resolve, reject) => {
-    const socket = connect(path, () => { socket.destroy(); resolve(true); });
+    const socket = connect(path, () => {
+      socket.destroy();
+      resolve(true);
+    });
     socket.on('error', (fault: NodeJS.ErrnoException) => {
       if (fault.code === 'ENOENT' || fault.code === 'ECONNREFUSED') resolve(false);
       else reject(new ControlError(`${path} cannot be reached: ${fault.message}`));
@@ -72,7 +89,16 @@ export async function controlClient(path: string): Promise<ControlClient | null>
   if (Buffer.byteLength(path) > pathBytesMax || !(await isServed(path))) return null;
   return {
     keys: {
-      createKey: (wish) => ask(path, { do: 'create-key', wish: { ...wish, spaces: [...wish.spaces], permissions: [...wish.permissions], roles: [...(wish.roles ?? [])] } }),
+      createKey: (wish) =>
+        ask(path, {
+          do: 'create-key',
+          wish: {
+            ...wish,
+            spaces: [...wish.spaces],
+            permissions: [...wish.permissions],
+            roles: [...(wish.roles ?? [])],
+          },
+        }),
       listKeys: (filter) => ask(path, { do: 'list-keys', filter }),
       rotateKey: (id, wish) => ask(path, { do: 'rotate-key', id, wish }),
       revokeKey: (id, reason) => ask(path, { do: 'revoke-key', id, reason }),

@@ -36,28 +36,48 @@ async function bodyOf(request: IncomingMessage): Promise<Buffer | null> {
 async function answerTo(call: Call, context: ControlContext): Promise<ControlAnswer<unknown>> {
   const { keys } = context;
   switch (call.do) {
-    case 'create-key': return keys.createKey(call.wish);
-    case 'list-keys': return keys.listKeys(call.filter);
-    case 'rotate-key': return keys.rotateKey(call.id, call.wish);
-    case 'revoke-key': return keys.revokeKey(call.id, call.reason);
-    case 'check-key': return keys.checkKey(call.key);
-    case 'reload': return ok(await context.reload());
-    case 'status': return ok(await context.status());
+    case 'create-key':
+      return keys.createKey(call.wish);
+    case 'list-keys':
+      return keys.listKeys(call.filter);
+    case 'rotate-key':
+      return keys.rotateKey(call.id, call.wish);
+    case 'revoke-key':
+      return keys.revokeKey(call.id, call.reason);
+    case 'check-key':
+      return keys.checkKey(call.key);
+    case 'reload':
+      return ok(await context.reload());
+    case 'status':
+      return ok(await context.status());
   }
 }
 
 function send(response: ServerResponse, status: number, answer: ControlAnswer<unknown>): void {
   const text = JSON.stringify(answer);
-  response.writeHead(status, { 'content-type': 'application/json', 'content-length': Buffer.byteLength(text), connection: 'close' });
+  response.writeHead(status, {
+    'content-type': 'application/json',
+    'content-length': Buffer.byteLength(text),
+    connection: 'close',
+  });
   response.end(text);
 }
 
 async function serve(request: IncomingMessage, response: ServerResponse, context: ControlContext): Promise<void> {
-  if (request.method !== 'POST' || request.url !== '/v1') { send(response, 404, { ok: false, broken: 'only POST /v1 is served here' }); return; }
+  if (request.method !== 'POST' || request.url !== '/v1') {
+    send(response, 404, { ok: false, broken: 'only POST /v1 is served here' });
+    return;
+  }
   const body = await bodyOf(request);
-  if (body === null) { send(response, 413, { ok: false, broken: `a call has at most ${String(requestBytesMax)} bytes` }); return; }
+  if (body === null) {
+    send(response, 413, { ok: false, broken: `a call has at most ${String(requestBytesMax)} bytes` });
+    return;
+  }
   const call = callOf(body);
-  if (!call.ok) { send(response, 400, { ok: false, why: { kind: 'invalid', problems: [call.why] } }); return; }
+  if (!call.ok) {
+    send(response, 400, { ok: false, why: { kind: 'invalid', problems: [call.why] } });
+    return;
+  }
   try {
     send(response, 200, await answerTo(call.value, context));
   } catch (thrown) {
@@ -77,9 +97,13 @@ function removeStale(path: string): string | null {
 
 function listen(server: Server, path: string): Promise<Result<true, string>> {
   return new Promise((resolve) => {
-    server.once('error', (fault) => { resolve(no(`${path} cannot be listened on: ${messageOf(fault)}`)); });
+    server.once('error', (fault) => {
+      resolve(no(`${path} cannot be listened on: ${messageOf(fault)}`));
+    });
     const before = process.umask(0o177); // the socket is made within listen(): it never exists with a wider mode
-    server.listen(path, () => { resolve(ok(true)); });
+    server.listen(path, () => {
+      resolve(ok(true));
+    });
     process.umask(before);
   });
 }
@@ -92,19 +116,35 @@ function listen(server: Server, path: string): Promise<Result<true, string>> {
 export async function startControl(context: ControlContext): Promise<Result<Control, string>> {
   const { path } = context;
   const bytes = Buffer.byteLength(path);
-  if (bytes > pathBytesMax) return no(`${path} has ${String(bytes)} bytes; a socket's path has at most ${String(pathBytesMax)}: use a shorter data_dir`);
+  if (bytes > pathBytesMax)
+    return no(
+      `${path} has ${String(bytes)} bytes; a socket's path has at most ${String(pathBytesMax)}: use a shorter data_dir`,
+    );
   const stale = removeStale(path);
   if (stale !== null) return no(stale);
-  const server = createServer({ requestTimeout: requestMs, headersTimeout: requestMs, connectionsCheckingInterval: 1_000, maxHeaderSize: 8_192 }, (request, response) => {
-    serve(request, response, context).catch((thrown: unknown) => {
-      context.log.warn('control connection broke off', { reason: messageOf(thrown) });
-      response.destroy();
-    });
-  });
+  const server = createServer(
+    { requestTimeout: requestMs, headersTimeout: requestMs, connectionsCheckingInterval: 1_000, maxHeaderSize: 8_192 },
+    (request, response) => {
+      serve(request, response, context).catch((thrown: unknown) => {
+        context.log.warn('control connection broke off', { reason: messageOf(thrown) });
+        response.destroy();
+      });
+    },
+  );
   server.maxConnections = 32;
   const listening = await listen(server, path);
   if (!listening.ok) return listening;
-  server.on('error', (fault) => { context.log.error('control socket failed', { reason: messageOf(fault) }); });
+  server.on('error', (fault) => {
+    context.log.error('control socket failed', { reason: messageOf(fault) });
+  });
   chmodSync(path, 0o600);
-  return ok({ close: () => new Promise((resolve) => { server.close(() => { resolve(); }); server.closeIdleConnections(); }) });
+  return ok({
+    close: () =>
+      new Promise((resolve) => {
+        server.close(() => {
+          resolve();
+        });
+        server.closeIdleConnections();
+      }),
+  });
 }

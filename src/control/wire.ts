@@ -14,16 +14,29 @@ export const responseBytesMax = 268_435_456;
 
 const names = z.array(z.string().max(256)).max(1_000);
 const wish = z.strictObject({
-  name: z.string().max(1_024), owner: z.string().max(1_024).nullish(), spaces: names, permissions: names, roles: names.optional(), tier: z.string().max(256).nullish(),
-  expiresInMs: z.int().optional(), expiresAtMs: z.int().optional(),
+  name: z.string().max(1_024),
+  owner: z.string().max(1_024).nullish(),
+  spaces: names,
+  permissions: names,
+  roles: names.optional(),
+  tier: z.string().max(256).nullish(),
+  expiresInMs: z.int().optional(),
+  expiresAtMs: z.int().optional(),
 });
 const id = z.string().max(256);
 
 /** What may be asked, as the body of `POST /v1`. */
 export const callSchema = z.discriminatedUnion('do', [
   z.strictObject({ do: z.literal('create-key'), wish }),
-  z.strictObject({ do: z.literal('list-keys'), filter: z.strictObject({ includeExpired: z.boolean().optional(), includeRevoked: z.boolean().optional() }) }),
-  z.strictObject({ do: z.literal('rotate-key'), id, wish: z.union([z.strictObject({ graceMs: z.int() }), z.strictObject({ force: z.literal(true) })]) }),
+  z.strictObject({
+    do: z.literal('list-keys'),
+    filter: z.strictObject({ includeExpired: z.boolean().optional(), includeRevoked: z.boolean().optional() }),
+  }),
+  z.strictObject({
+    do: z.literal('rotate-key'),
+    id,
+    wish: z.union([z.strictObject({ graceMs: z.int() }), z.strictObject({ force: z.literal(true) })]),
+  }),
   z.strictObject({ do: z.literal('revoke-key'), id, reason: z.string().max(4_096) }),
   z.strictObject({ do: z.literal('check-key'), key: z.string().max(4_096) }),
   z.strictObject({ do: z.literal('reload') }),

@@ -68,7 +68,10 @@ export function createFailureBuckets(
   return {
     exhausted(addressGroup, keyId) {
       const nowMs = clock.monotonicMs();
-      const waitMs = Math.max(addresses.waitMs(addressGroup, nowMs), pairs.waitMs(injectiveKey([addressGroup, keyId]), nowMs));
+      const waitMs = Math.max(
+        addresses.waitMs(addressGroup, nowMs),
+        pairs.waitMs(injectiveKey([addressGroup, keyId]), nowMs),
+      );
       return Math.ceil(waitMs / 1_000);
     },
     charge(addressGroup, keyId) {

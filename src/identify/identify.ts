@@ -17,10 +17,16 @@ import type { Verifier } from './verifier.js';
 export { createFailureBuckets, type FailureBuckets } from './failures.js';
 export { isKeyLike, keyIdForm, newKey, parseKey, type NewKey, type ParsedKey } from './key.js';
 export { hashKey, matchesHash, phcProblem } from './key-hash.js';
-export { isUsable, keyState, spaceForm, spacesProblem, type KeyEntry, type KeyState, type Revocation } from './key-entry.js';
-export { idConflicts, loadManifests, manifestSchema, type KnownNames, type LoadedManifests } from './manifest.js';
+export { isUsable, keyState, spacesProblem, type KeyEntry, type KeyState, type Revocation } from './key-entry.js';
+export { idConflicts, loadManifests, type KnownNames, type LoadedManifests } from './manifest.js';
 export { createKeyRing, type KeyLookup, type KeyRing } from './ring.js';
-export { loadStaticTokens, type StaticTokenEntry, type StaticTokens, type StaticTokenSpec, type StaticTokensContext } from './tokens.js';
+export {
+  loadStaticTokens,
+  type StaticTokenEntry,
+  type StaticTokens,
+  type StaticTokenSpec,
+  type StaticTokensContext,
+} from './tokens.js';
 export { createVerifier, type Verdict, type Verifier, type VerifierOptions, type VerifierStats } from './verifier.js';
 
 export type AuthMode = 'api_key' | 'static_token' | 'none';
@@ -41,19 +47,40 @@ export interface IdentifyContext {
 
 type Answer = Result<Identity, Refusal>;
 
-const deadReasons: Readonly<Record<Exclude<KeyState, 'active' | 'deprecated'>, AuthReason>> =
-  { revoked: 'revoked', expired: 'expired', not_yet: 'not_yet', rotated: 'expired' };
-const reasonOf = (state: KeyState): AuthReason | null => (state === 'active' || state === 'deprecated' ? null : deadReasons[state]);
+const deadReasons: Readonly<Record<Exclude<KeyState, 'active' | 'deprecated'>, AuthReason>> = {
+  revoked: 'revoked',
+  expired: 'expired',
+  not_yet: 'not_yet',
+  rotated: 'expired',
+};
+const reasonOf = (state: KeyState): AuthReason | null =>
+  state === 'active' || state === 'deprecated' ? null : deadReasons[state];
 const unauthenticated = (detail: string): Refusal => refuse('identify.unauthenticated', detail);
 
 const keySubject = (entry: KeyEntry): Subject => ({
-  kind: 'api_key', id: entry.id, owner: entry.owner, roles: entry.roles, permissions: entry.permissions, spaces: entry.spaces,
-  tier: entry.tier, expiresAtMs: entry.expiresAtMs, deprecated: entry.rotation !== null, claims: {},
+  kind: 'api_key',
+  id: entry.id,
+  owner: entry.owner,
+  roles: entry.roles,
+  permissions: entry.permissions,
+  spaces: entry.spaces,
+  tier: entry.tier,
+  expiresAtMs: entry.expiresAtMs,
+  deprecated: entry.rotation !== null,
+  claims: {},
 });
 
 const tokenSubject = ({ spec }: StaticTokenEntry): Subject => ({
-  kind: 'static_token', id: spec.id, owner: spec.owner ?? null, roles: spec.roles, permissions: spec.permissions, spaces: spec.spaces,
-  tier: spec.tier ?? null, expiresAtMs: null, deprecated: false, claims: {},
+  kind: 'static_token',
+  id: spec.id,
+  owner: spec.owner ?? null,
+  roles: spec.roles,
+  permissions: spec.permissions,
+  spaces: spec.spaces,
+  tier: spec.tier ?? null,
+  expiresAtMs: null,
+  deprecated: false,
+  claims: {},
 });
 
 /** The stage. An answer comes at once unless a key must be hashed; equal entries share one frozen identity. */
@@ -75,11 +102,13 @@ class Identify {
       this.#context.meter.authAttempt('failure', 'many');
       return no(refuse('identify.many-credentials', 'Authorization and X-API-Key'));
     }
-    if (authorization === undefined && apiKey === undefined) return modes.has('none') ? this.#accept(this.#anonymous) : this.#reject('absent');
+    if (authorization === undefined && apiKey === undefined)
+      return modes.has('none') ? this.#accept(this.#anonymous) : this.#reject('absent');
     const credential = apiKey === undefined ? bearerOf(authorization ?? '') : apiKeyOf(apiKey);
     if (credential === null) return this.#reject('malformed');
     // The form alone chooses the verifier; a no is final, whatever another verifier would say.
-    if (isKeyLike(credential, prefixes)) return modes.has('api_key') ? this.#byKey(credential, request) : this.#reject('unknown');
+    if (isKeyLike(credential, prefixes))
+      return modes.has('api_key') ? this.#byKey(credential, request) : this.#reject('unknown');
     return modes.has('static_token') ? this.#byToken(credential) : this.#reject('unknown');
   }
 
@@ -98,7 +127,8 @@ class Identify {
 
   async #hashed(credential: string, id: string, group: string): Promise<Answer> {
     const { keys, clock, verifier, failures } = this.#context;
-    const stateNow = (entry: KeyEntry | undefined): KeyState | null => (entry === undefined ? null : keyState(entry, clock.nowMs()));
+    const stateNow = (entry: KeyEntry | undefined): KeyState | null =>
+      entry === undefined ? null : keyState(entry, clock.nowMs());
     if (failures.exhausted(group, id) > 0) return this.#throttled(group, id);
     const entry = keys.find(id);
     const verdict = await verifier.verify(credential, entry ?? null, {
@@ -144,7 +174,9 @@ class Identify {
   }
 
   #tokenLives(entry: StaticTokenEntry): Refusal | null {
-    return this.#context.tokens.current(entry.spec.id) === entry ? null : unauthenticated(`static token ${entry.spec.id}: replaced by now`);
+    return this.#context.tokens.current(entry.spec.id) === entry
+      ? null
+      : unauthenticated(`static token ${entry.spec.id}: replaced by now`);
   }
 
   #accept(answer: Answer): Answer {

@@ -40,13 +40,14 @@ export function keyState(entry: KeyEntry, nowMs: number): KeyState {
 export const isUsable = (state: KeyState): boolean => state === 'active' || state === 'deprecated';
 
 /** The form of one granted space; a memory server's own form may be narrower. No blank, comma, control or invisible character. */
-export const spaceForm = /^[^\s,\p{C}]{1,256}$/u;
+const spaceForm = /^[^\s,\p{C}]{1,256}$/u;
 
 /** The wanted form of a list of granted spaces, or null when it has it. */
 export function spacesProblem(spaces: readonly string[]): string | null {
   if (spaces.length === 0) return 'must name at least one space, or * for all';
   if (spaces.includes('*')) return spaces.length === 1 ? null : 'must be * alone, or names without *';
   const bad = spaces.findIndex((name) => !spaceForm.test(name));
-  if (bad >= 0) return `entry ${String(bad + 1)} must be a name of 1 to 256 characters without blanks, commas and control characters`;
+  if (bad >= 0)
+    return `entry ${String(bad + 1)} must be a name of 1 to 256 characters without blanks, commas and control characters`;
   return new Set(spaces).size === spaces.length ? null : 'names one space twice';
 }

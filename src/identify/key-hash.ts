@@ -20,11 +20,13 @@ export const matchesHash = (phc: string, text: string): Promise<boolean> => veri
 /** Tells what is wrong with a stored hash, or null when it may be computed. Never shows the hash. */
 export function phcProblem(phc: string): string | null {
   const found = phcForm.exec(phc);
-  if (found === null) return 'must be an Argon2id PHC string ($argon2id$v=19$m=…,t=…,p=…$salt of at least 16 bytes$hash of 32 bytes)';
+  if (found === null)
+    return 'must be an Argon2id PHC string ($argon2id$v=19$m=…,t=…,p=…$salt of at least 16 bytes$hash of 32 bytes)';
   for (const [index, name] of (['m', 't', 'p'] as const).entries()) {
     const value = Number(found[index + 1]);
     const [least, most] = phcBounds[name];
-    if (value < least || value > most) return `Argon2id parameter ${name} is ${String(value)}, must be ${String(least)} to ${String(most)}`;
+    if (value < least || value > most)
+      return `Argon2id parameter ${name} is ${String(value)}, must be ${String(least)} to ${String(most)}`;
   }
   return null;
 }

@@ -97,7 +97,8 @@ function hasForm(text: string, idAt: number): boolean {
  */
 export function parseKey(text: string, prefixes: readonly string[]): ParsedKey | null {
   for (const prefix of prefixes) {
-    if (text.length !== prefix.length + tailLength || !text.startsWith(prefix) || text.charAt(prefix.length) !== '_') continue;
+    if (text.length !== prefix.length + tailLength || !text.startsWith(prefix) || text.charAt(prefix.length) !== '_')
+      continue;
     const idAt = prefix.length + 1;
     if (!hasForm(text, idAt)) return null;
     const bodyLength = text.length - checksumLength;

@@ -17,7 +17,10 @@ const entrySchema = z.strictObject({
   id,
   hash: z.string().describe('Argon2id PHC string of the whole key; `auth create-key --manifest` prints it.'),
   name: z.string().regex(/^\P{C}{1,128}$/u, 'must be 1 to 128 characters without control characters'),
-  owner: z.string().regex(/^\P{C}{1,256}$/u, 'must be 1 to 256 characters without control characters').optional(),
+  owner: z
+    .string()
+    .regex(/^\P{C}{1,256}$/u, 'must be 1 to 256 characters without control characters')
+    .optional(),
   spaces: z.array(z.string()).superRefine((spaces, context) => {
     const message = spacesProblem(spaces);
     if (message !== null) context.addIssue({ code: 'custom', message });
@@ -32,7 +35,7 @@ const entrySchema = z.strictObject({
   revoked: z.strictObject({ at: when, reason: z.string().min(1).max(256) }).optional(),
 });
 /** One file of key manifests. */
-export const manifestSchema = z.strictObject({ keys: z.array(entrySchema).max(100_000) });
+const manifestSchema = z.strictObject({ keys: z.array(entrySchema).max(100_000) });
 type ManifestEntry = z.output<typeof entrySchema>;
 
 /** What one directory of manifests holds. */
@@ -53,10 +56,21 @@ export interface KnownNames {
 const timeOf = (text: string | undefined): number | null => (text === undefined ? null : Date.parse(text));
 
 const toEntry = (entry: ManifestEntry, file: string): KeyEntry => ({
-  id: entry.id, hash: entry.hash, name: entry.name, owner: entry.owner ?? null,
-  spaces: entry.spaces, permissions: entry.permissions, roles: entry.roles, tier: entry.tier ?? null,
-  notBeforeMs: timeOf(entry.not_before), expiresAtMs: timeOf(entry.expires_at), createdAtMs: timeOf(entry.created_at),
-  rotation: entry.rotation === undefined ? null : { replacedBy: entry.rotation.replaced_by, graceUntilMs: Date.parse(entry.rotation.grace_until) },
+  id: entry.id,
+  hash: entry.hash,
+  name: entry.name,
+  owner: entry.owner ?? null,
+  spaces: entry.spaces,
+  permissions: entry.permissions,
+  roles: entry.roles,
+  tier: entry.tier ?? null,
+  notBeforeMs: timeOf(entry.not_before),
+  expiresAtMs: timeOf(entry.expires_at),
+  createdAtMs: timeOf(entry.created_at),
+  rotation:
+    entry.rotation === undefined
+      ? null
+      : { replacedBy: entry.rotation.replaced_by, graceUntilMs: Date.parse(entry.rotation.grace_until) },
   revoked: entry.revoked === undefined ? null : { atMs: Date.parse(entry.revoked.at), reason: entry.revoked.reason },
   source: { kind: 'manifest', file },
 });
@@ -77,12 +91,18 @@ class Loading {
     if (!document.ok) return void this.problems.push(...document.why);
     const parsed = checkDocument(manifestSchema, document.value);
     if (!parsed.ok) return void this.problems.push(...parsed.why);
-    parsed.value.keys.forEach((entry, index) => { this.#entry(entry, index, document.value); });
+    parsed.value.keys.forEach((entry, index) => {
+      this.#entry(entry, index, document.value);
+    });
   }
 
   #entry(entry: ManifestEntry, index: number, document: YamlDocument): void {
-    const at = (field: string, message: string): Problem =>
-      ({ file: document.file, ...document.at(['keys', index, field]), path: `keys.${String(index)}.${field}`, message });
+    const at = (field: string, message: string): Problem => ({
+      file: document.file,
+      ...document.at(['keys', index, field]),
+      path: `keys.${String(index)}.${field}`,
+      message,
+    });
     const first = this.places.get(entry.id);
     if (first !== undefined) {
       this.problems.push(at('id', `key ${entry.id} stands already in ${first.file}:${String(first.line)}`));
@@ -90,7 +110,8 @@ class Loading {
     }
     this.places.set(entry.id, at('id', `key ${entry.id}`));
     for (const role of entry.roles) {
-      if (this.#known !== null && !this.#known.roles.has(role)) this.problems.push(at('roles', `role "${role}" is not in the policy data`));
+      if (this.#known !== null && !this.#known.roles.has(role))
+        this.problems.push(at('roles', `role "${role}" is not in the policy data`));
     }
     if (entry.tier !== undefined && this.#known !== null && !this.#known.tiers.has(entry.tier)) {
       this.problems.push(at('tier', `tier "${entry.tier}" is not in the policy data`));
@@ -109,7 +130,10 @@ const whole = (file: string, message: string): Problem => ({ file, line: 0, colu
  *
  * @param known names of the policy data; null when there is none to compare with
  */
-export async function loadManifests(dir: string, known: KnownNames | null = null): Promise<Result<LoadedManifests, readonly Problem[]>> {
+export async function loadManifests(
+  dir: string,
+  known: KnownNames | null = null,
+): Promise<Result<LoadedManifests, readonly Problem[]>> {
   const names = await readdir(dir).catch((thrown: unknown) => no(`cannot be read: ${messageOf(thrown)}`));
   if (!Array.isArray(names)) return no([whole(dir, names.why)]);
   const loading = new Loading(known);

@@ -33,67 +33,90 @@ function grantedAt(entries: Iterable<KeyEntry>, nowMs: number): Granted {
   const names = new Set<string>();
   let untilMs = Infinity;
   for (const entry of entries) {
-    for (const at of [entry.notBeforeMs, entry.expiresAtMs, entry.rotation?.graceUntilMs ?? null]) {
-      if (at !== null && at > nowMs) untilMs = Math.min(untilMs, at);
-    }
-    if (isUsable(keyState(entry, nowMs))) for (const space of entry.spaces) if (space !== '*') names.add(space);
+    untilMs = Math.min(untilMs, nextChangeMs(entry, nowMs));
+    const spaces = isUsable(keyState(entry, nowMs)) ? entry.spaces : [];
+    for (const space of spaces) if (space !== '*') names.add(space);
   }
   return { names, untilMs };
 }
 
-const byId = (entries: readonly KeyEntry[], others: ReadonlyMap<string, KeyEntry>): Map<string, KeyEntry> => {
-  for (const { id } of entries) if (others.has(id)) throw new Error(`key ${id} is in a manifest and in the store`);
+function nextChangeMs({ notBeforeMs, expiresAtMs, rotation }: KeyEntry, nowMs: number): number {
+  const times = [notBeforeMs, expiresAtMs, rotation?.graceUntilMs ?? null];
+  return Math.min(...times.filter((at) => at !== null && at > nowMs).map(Number), Infinity);
+}
+
+function byId(entries: readonly KeyEntry[], others: ReadonlyMap<string, KeyEntry>): Map<string, KeyEntry> {
+  for (const { id } of entries) if (others.has(id)) throw twice(id);
   return new Map(entries.map((entry) => [entry.id, entry]));
-};
+}
+
+const twice = (id: string): Error => new Error(`key ${id} is in a manifest and in the store`);
+
+class Ring implements KeyRing {
+  readonly #clock: Pick<Clock, 'nowMs'>;
+  readonly #revocations = new Map<string, Revocation>();
+  #manifests = new Map<string, KeyEntry>();
+  #stored = new Map<string, KeyEntry>();
+  /** Both, with the revocations of this process laid over them. */
+  #view = new Map<string, KeyEntry>();
+  #granted: Granted | null = null;
+
+  constructor(clock: Pick<Clock, 'nowMs'>) {
+    this.#clock = clock;
+  }
+
+  find(id: string): KeyEntry | undefined {
+    return this.#view.get(id);
+  }
+
+  all(): readonly KeyEntry[] {
+    return [...this.#view.values()];
+  }
+
+  size(): number {
+    return this.#view.size;
+  }
+
+  replaceManifests(entries: readonly KeyEntry[]): void {
+    this.#manifests = byId(entries, this.#stored);
+    this.#rebuild();
+  }
+
+  replaceStore(entries: readonly KeyEntry[]): void {
+    this.#stored = byId(entries, this.#manifests);
+    this.#rebuild();
+  }
+
+  put(entry: KeyEntry): void {
+    if (this.#manifests.has(entry.id)) throw twice(entry.id);
+    this.#stored.set(entry.id, entry);
+    this.#view.set(entry.id, this.#seen(entry));
+    this.#granted = null;
+  }
+
+  revoke(id: string, revoked: Revocation): void {
+    this.#revocations.set(id, revoked);
+    const entry = this.#view.get(id);
+    if (entry !== undefined) this.#view.set(id, this.#seen(entry));
+    this.#granted = null;
+  }
+
+  grantedSpaces(): ReadonlySet<string> {
+    const nowMs = this.#clock.nowMs();
+    if (this.#granted === null || nowMs >= this.#granted.untilMs) this.#granted = grantedAt(this.#view.values(), nowMs);
+    return this.#granted.names;
+  }
+
+  #rebuild(): void {
+    this.#view = new Map([...this.#manifests, ...this.#stored].map(([id, entry]) => [id, this.#seen(entry)]));
+    this.#granted = null;
+  }
+
+  #seen(entry: KeyEntry): KeyEntry {
+    const revoked = this.#revocations.get(entry.id);
+    return revoked === undefined || entry.revoked !== null ? entry : { ...entry, revoked };
+  }
+}
 
 /** An empty ring. */
-export function createKeyRing(clock: Pick<Clock, 'nowMs'> = systemClock): KeyRing {
-  const revocations = new Map<string, Revocation>();
-  let manifests = new Map<string, KeyEntry>();
-  let stored = new Map<string, KeyEntry>();
-  let view = new Map<string, KeyEntry>();
-  let granted: Granted | null = null;
-
-  const seen = (entry: KeyEntry): KeyEntry => {
-    const revoked = revocations.get(entry.id);
-    return revoked === undefined || entry.revoked !== null ? entry : { ...entry, revoked };
-  };
-  const changed = (): void => {
-    granted = null;
-  };
-  const rebuild = (): void => {
-    view = new Map([...manifests, ...stored].map(([id, entry]) => [id, seen(entry)]));
-    changed();
-  };
-
-  return {
-    find: (id) => view.get(id),
-    all: () => [...view.values()],
-    size: () => view.size,
-    replaceManifests(entries) {
-      manifests = byId(entries, stored);
-      rebuild();
-    },
-    replaceStore(entries) {
-      stored = byId(entries, manifests);
-      rebuild();
-    },
-    put(entry) {
-      if (manifests.has(entry.id)) throw new Error(`key ${entry.id} is in a manifest and in the store`);
-      stored.set(entry.id, entry);
-      view.set(entry.id, seen(entry));
-      changed();
-    },
-    revoke(id, revoked) {
-      revocations.set(id, revoked);
-      const entry = view.get(id);
-      if (entry !== undefined) view.set(id, seen(entry));
-      changed();
-    },
-    grantedSpaces() {
-      const nowMs = clock.nowMs();
-      if (granted === null || nowMs >= granted.untilMs) granted = grantedAt(view.values(), nowMs);
-      return granted.names;
-    },
-  };
-}
+export const createKeyRing = (clock: Pick<Clock, 'nowMs'> = systemClock): KeyRing => new Ring(clock);

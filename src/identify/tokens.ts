@@ -30,8 +30,12 @@ export interface StaticTokens {
   current(id: string): StaticTokenEntry | undefined;
   /** Reads again every file that has changed. */
   refresh(): Promise<void>;
-  /** Stops looking at the files. */
-  close(): void;
+  /**
+   * Stops looking at the files.
+   *
+   * @param successor Tokens of the next generation: from now on `current` says whether they still hold the same secret
+   */
+  close(successor?: StaticTokens): void;
 }
 
 export interface StaticTokensContext {
@@ -77,6 +81,7 @@ class Tokens implements StaticTokens {
   readonly #clock: Clock;
   readonly #warn: (message: string) => void;
   readonly #timer: NodeJS.Timeout | null;
+  #successor: Tokens | null = null;
 
   constructor(specs: readonly StaticTokenSpec[], { prefixes, clock, warn }: StaticTokensContext) {
     this.#slots = specs.map((spec) => ({ spec, live: null, look: '', badSinceMs: null }));
@@ -95,15 +100,26 @@ class Tokens implements StaticTokens {
   }
 
   current(id: string): StaticTokenEntry | undefined {
-    return this.#slots.find(({ spec }) => spec.id === id)?.live?.entry;
+    const mine = this.#slots.find(({ spec }) => spec.id === id)?.live ?? null;
+    if (mine === null || this.#successor === null) return mine?.entry;
+    return this.#successor.holds(id, mine.digest) ? mine.entry : undefined;
+  }
+
+  /** True when that token still has that secret, here or in the generation that came after. */
+  holds(id: string, digest: Buffer): boolean {
+    if (this.#successor !== null) return this.#successor.holds(id, digest);
+    const live = this.#slots.find(({ spec }) => spec.id === id)?.live ?? null;
+    return live !== null && timingSafeEqual(live.digest, digest);
   }
 
   async refresh(): Promise<void> {
-    for (const slot of this.#slots) if (slot.spec.from_file !== undefined) await this.#refreshFile(slot, slot.spec.from_file);
+    for (const slot of this.#slots)
+      if (slot.spec.from_file !== undefined) await this.#refreshFile(slot, slot.spec.from_file);
   }
 
-  close(): void {
+  close(successor?: StaticTokens): void {
     if (this.#timer !== null) clearInterval(this.#timer);
+    if (successor instanceof Tokens && successor !== this) this.#successor = successor;
   }
 
   /** Reads one token for the start; the message when it cannot be taken. */
@@ -115,7 +131,8 @@ class Tokens implements StaticTokens {
     const problem = this.#problem(slot, text);
     if (problem !== null) return `static token "${slot.spec.id}": ${problem}`;
     const digest = digestOf(text);
-    if (slot.live === null || !timingSafeEqual(slot.live.digest, digest)) slot.live = { entry: { spec: slot.spec }, digest };
+    if (slot.live === null || !timingSafeEqual(slot.live.digest, digest))
+      slot.live = { entry: { spec: slot.spec }, digest };
     slot.badSinceMs = null;
     return null;
   }
@@ -132,7 +149,9 @@ class Tokens implements StaticTokens {
   #problem(slot: Slot, text: string): string | null {
     if (isKeyLike(text, this.#prefixes)) return 'begins like an API key and would never be compared; use another value';
     const digest = digestOf(text);
-    const twin = this.#slots.find((other) => other !== slot && other.live !== null && timingSafeEqual(other.live.digest, digest));
+    const twin = this.#slots.find(
+      (other) => other !== slot && other.live !== null && timingSafeEqual(other.live.digest, digest),
+    );
     return twin === undefined ? null : `has the same value as static token "${twin.spec.id}"`;
   }
 

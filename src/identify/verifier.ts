@@ -86,7 +86,12 @@ class CachingVerifier implements Verifier {
   }
 
   get stats(): VerifierStats {
-    return { hashes: this.#hashes, remembered: this.#verified.size, waiting: this.#slots.waiting, running: this.#slots.running };
+    return {
+      hashes: this.#hashes,
+      remembered: this.#verified.size,
+      waiting: this.#slots.waiting,
+      running: this.#slots.running,
+    };
   }
 
   recall(credential: string, entry: KeyEntry): boolean {

@@ -1,30 +1,36 @@
 import { no, ok } from '../base/result.js';
 import { capped } from '../base/encoding.js';
-import { hashKey, keyIdForm, matchesHash, newKey, parseKey, type KeyEntry } from '../identify/identify.js';
-import type { AuditEvent, JsonValue } from '../model/audit.js';
+import { keyIdForm, matchesHash, parseKey, type KeyEntry } from '../identify/identify.js';
+import type { AuditEvent } from '../model/audit.js';
 import type {
-  CheckedKey, Grantor, IssuedKey, KeyAdminContext, KeyAnswer, KeyDesk, KeyProblem, KeyView, KeyWish, ListFilter, RevokedKey, RotatedKey, RotateWish,
+  CheckedKey,
+  Grantor,
+  IssuedKey,
+  KeyAdminContext,
+  KeyAnswer,
+  KeyDesk,
+  KeyProblem,
+  KeyView,
+  KeyWish,
+  ListFilter,
+  RevokedKey,
+  RotatedKey,
+  RotateWish,
 } from './port.js';
+import { freshKey, type KeyFacts } from './fresh.js';
+import { keyEvent, recordedFacts, type KeyEventFields, type KeyEventName } from './key-event.js';
+import type { Ledger } from './ledger.js';
+import { reachOf } from './reach.js';
 import { rotationProblem } from './rotation.js';
 import { isoTime, issuedOf, viewOf } from './view.js';
 import { expiryOf, grantProblems, wishProblems } from './wish.js';
 
-/** Shared by all operators: changes happen one after the other, so that what was checked still holds when it is done. */
-export class Ledger {
-  /** Revocations that are in force here but could not be written to the store. */
-  readonly unsaved = new Set<string>();
-  #last: Promise<unknown> = Promise.resolve();
-
-  inTurn<T>(work: () => Promise<T>): Promise<T> {
-    const turn = this.#last.then(work, work);
-    this.#last = turn.catch(() => undefined);
-    return turn;
-  }
-}
-
 type Operation = 'create' | 'rotate' | 'revoke';
 
-const problem = (kind: KeyProblem['kind'], ...problems: readonly string[]): { readonly ok: false; readonly why: KeyProblem } => no({ kind, problems });
+const problem = (
+  kind: KeyProblem['kind'],
+  ...problems: readonly string[]
+): { readonly ok: false; readonly why: KeyProblem } => no({ kind, problems });
 const reasonMax = 256;
 
 /** Keys are made, changed and shown here, for one operator. */
@@ -42,17 +48,28 @@ export class Desk implements KeyDesk {
   createKey(wish: KeyWish): KeyAnswer<IssuedKey> {
     return this.#counted('create', async () => {
       const { clock, known, isPersistent } = this.#context;
-      if (!isPersistent) return problem('conflict', 'the data directory is declared not persistent: put the key into a manifest (auth create-key --manifest prints one)');
+      if (!isPersistent)
+        return problem(
+          'conflict',
+          'the data directory is declared not persistent: put the key into a manifest (auth create-key --manifest prints one)',
+        );
       const problems = wishProblems(wish, known(), clock.nowMs());
       if (problems.length > 0) return problem('invalid', ...problems);
       const forbidden = grantProblems(this.#grantor, wish);
       if (forbidden.length > 0) return problem('forbidden', ...forbidden);
       const { entry, text } = await this.#fresh({
-        name: wish.name, owner: wish.owner ?? null, spaces: [...wish.spaces], permissions: [...new Set(wish.permissions)],
-        roles: [...new Set(wish.roles ?? [])], tier: wish.tier ?? null, expiresAtMs: expiryOf(wish, clock.nowMs()),
+        name: wish.name,
+        owner: wish.owner ?? null,
+        spaces: [...wish.spaces],
+        permissions: [...new Set(wish.permissions)],
+        roles: [...new Set(wish.roles ?? [])],
+        tier: wish.tier ?? null,
+        expiresAtMs: expiryOf(wish, clock.nowMs()),
       });
       await this.#record('created', entry, {});
-      this.#apply('create', entry.id, () => { this.#context.store.insertKey(entry); });
+      this.#apply('create', entry.id, () => {
+        this.#context.store.insertKey(entry);
+      });
       this.#context.ring.put(entry);
       return ok(issuedOf(entry, text));
     });
@@ -60,9 +77,13 @@ export class Desk implements KeyDesk {
 
   listKeys({ includeExpired = false, includeRevoked = false }: ListFilter): KeyAnswer<readonly KeyView[]> {
     const nowMs = this.#context.clock.nowMs();
-    this.#context.audit.note(this.#event('listed', 'info', {}));
-    const views = this.#context.ring.all().map((entry) => viewOf(entry, nowMs)).filter(({ state }) =>
-      state === 'revoked' ? includeRevoked : state === 'expired' || state === 'rotated' ? includeExpired : true);
+    this.#context.audit.note(this.#event('listed', {}));
+    const views = this.#context.ring
+      .all()
+      .map((entry) => viewOf(entry, nowMs))
+      .filter(({ state }) =>
+        state === 'revoked' ? includeRevoked : state === 'expired' || state === 'rotated' ? includeExpired : true,
+      );
     return Promise.resolve(ok(views));
   }
 
@@ -81,7 +102,9 @@ export class Desk implements KeyDesk {
       const rotation = { replacedBy: entry.id, graceUntilMs: 'force' in wish ? nowMs : nowMs + wish.graceMs };
       const graceUntil = new Date(rotation.graceUntilMs).toISOString();
       await this.#record('rotated', entry, { replaces: id, grace_until: graceUntil });
-      this.#apply('rotate', id, () => { store.rotateKey(entry, id, rotation); });
+      this.#apply('rotate', id, () => {
+        store.rotateKey(entry, id, rotation);
+      });
       ring.put(entry);
       ring.put({ ...old, rotation });
       return ok({ ...issuedOf(entry, text), replaces: id, grace_until: graceUntil });
@@ -93,7 +116,8 @@ export class Desk implements KeyDesk {
       const { ring, store, clock } = this.#context;
       const entry = ring.find(id);
       if (entry === undefined) return this.#unknown(id);
-      if (reason.length > reasonMax || /\p{C}/u.test(reason)) return problem('invalid', `reason: must be at most ${String(reasonMax)} characters without control characters`);
+      if (reason.length > reasonMax || /\p{C}/u.test(reason))
+        return problem('invalid', `reason: must be at most ${String(reasonMax)} characters without control characters`);
       const already = entry.revoked !== null;
       const revoked = entry.revoked ?? { atMs: clock.nowMs(), reason: reason === '' ? 'no reason given' : reason };
       if (!already || this.#ledger.unsaved.has(id)) {
@@ -101,48 +125,57 @@ export class Desk implements KeyDesk {
         // First the running process: a store that is broken must not keep a stolen key alive. The next try saves it.
         ring.revoke(id, revoked);
         this.#ledger.unsaved.add(id);
-        this.#apply('revoke', id, () => { store.revokeKey(id, revoked); });
+        this.#apply('revoke', id, () => {
+          store.revokeKey(id, revoked);
+        });
         this.#ledger.unsaved.delete(id);
       }
-      return ok({ id, revoked_at: new Date(revoked.atMs).toISOString(), reason: revoked.reason, reach: this.#reach(entry), already });
+      return ok({
+        id,
+        revoked_at: new Date(revoked.atMs).toISOString(),
+        reason: revoked.reason,
+        reach: reachOf(entry, this.#context),
+        already,
+      });
     });
   }
 
   async checkKey(text: string): KeyAnswer<CheckedKey> {
     const { ring, store, clock, prefixes } = this.#context;
     const parsed = keyIdForm.test(text) ? null : parseKey(text, prefixes);
-    if (parsed === null && !keyIdForm.test(text)) return problem('invalid', 'key: must be an id (16 characters of a-z and 0-9) or a whole key; its form or checksum is wrong');
+    if (parsed === null && !keyIdForm.test(text))
+      return problem(
+        'invalid',
+        'key: must be an id (16 characters of a-z and 0-9) or a whole key; its form or checksum is wrong',
+      );
     const id = parsed?.id ?? text;
     const entry = ring.find(id);
     if (entry === undefined) return this.#unknown(id);
-    this.#context.audit.note(this.#event('checked', 'info', { key_id: id }));
+    this.#context.audit.note(this.#event('checked', { key_id: id }));
     const matches = parsed === null ? null : await matchesHash(entry.hash, text);
     const uses = store.uses(id);
     return ok({
-      ...viewOf(entry, clock.nowMs()), secret_matches: matches,
-      uses: { total: uses?.total ?? 0, deprecated: uses?.deprecated ?? 0, last_used_at: isoTime(uses?.lastUsedAtMs ?? null), by_day: store.usesByDay(id) },
+      ...viewOf(entry, clock.nowMs()),
+      secret_matches: matches,
+      uses: {
+        total: uses?.total ?? 0,
+        deprecated: uses?.deprecated ?? 0,
+        last_used_at: isoTime(uses?.lastUsedAtMs ?? null),
+        by_day: store.usesByDay(id),
+      },
     });
   }
 
-  async #fresh(facts: Pick<KeyEntry, 'name' | 'owner' | 'spaces' | 'permissions' | 'roles' | 'tier' | 'expiresAtMs'>): Promise<{ entry: KeyEntry; text: string }> {
-    const { id, text } = newKey(this.#context.prefixes[0] ?? 'memgate');
-    const { name, owner, spaces, permissions, roles, tier, expiresAtMs } = facts;
-    const entry: KeyEntry = {
-      id, hash: await hashKey(text), name, owner, spaces, permissions, roles, tier, notBeforeMs: null, expiresAtMs,
-      createdAtMs: this.#context.clock.nowMs(), rotation: null, revoked: null, source: { kind: 'store' },
-    };
-    return { entry, text };
+  #fresh(facts: KeyFacts): ReturnType<typeof freshKey> {
+    return freshKey(facts, this.#context.prefixes[0] ?? 'memgate', this.#context.clock.nowMs());
   }
 
-  #event(what: string, severity: AuditEvent['severity'], fields: Readonly<Record<string, JsonValue>>): AuditEvent {
-    const { kind, id, address } = this.#grantor.actor;
-    return { type: `key.${what}`, severity, atMs: this.#context.clock.nowMs(), fields: { actor_kind: kind, actor: id, actor_address: address, ...fields } };
+  #event(what: KeyEventName, fields: KeyEventFields): AuditEvent {
+    return keyEvent(what, { actor: this.#grantor.actor, atMs: this.#context.clock.nowMs() }, fields);
   }
 
-  #record(what: 'created' | 'rotated' | 'revoked', entry: KeyEntry, more: Readonly<Record<string, JsonValue>>): Promise<void> {
-    const { id, name, owner, spaces, permissions, roles, tier, expiresAtMs } = entry;
-    return this.#context.audit.commit(this.#event(what, what === 'revoked' ? 'warning' : 'info',
-      { key_id: id, name, owner, spaces, permissions, roles, tier, expires_at: isoTime(expiresAtMs), ...more }));
+  #record(what: 'created' | 'rotated' | 'revoked', entry: KeyEntry, more: KeyEventFields): Promise<void> {
+    return this.#context.audit.commit(this.#event(what, { ...recordedFacts(entry), ...more }));
   }
 
   /** The record already says that it was done: if the store then fails, the record must say that too. */
@@ -150,7 +183,7 @@ export class Desk implements KeyDesk {
     try {
       work();
     } catch (thrown) {
-      this.#context.audit.note(this.#event('failed', 'error', { operation, key_id: id }));
+      this.#context.audit.note(this.#event('failed', { operation, key_id: id }));
       throw thrown;
     }
   }
@@ -169,14 +202,4 @@ export class Desk implements KeyDesk {
   #unknown(id: string): { readonly ok: false; readonly why: KeyProblem } {
     return problem('not-found', `there is no key ${JSON.stringify(capped(id, 64))}`);
   }
-
-  #reach({ source }: KeyEntry): string {
-    const { reach, isPersistent } = this.#context;
-    const manifest = source.kind === 'manifest' ? source.file : null;
-    const now = reach === 'process' ? 'in force in this process' : 'kept in the store; no process runs on this data directory';
-    if (!isPersistent) return `${reach === 'process' ? 'in force in this process only' : now}; set \`revoked\` in ${manifest ?? 'its manifest'}, as the data directory is not persistent`;
-    if (manifest !== null) return `${now}, and after its restarts; replicas with a data directory of their own need \`revoked\` in ${manifest}`;
-    return `${now}, and after its restarts`;
-  }
 }
-

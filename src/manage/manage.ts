@@ -1,11 +1,26 @@
 export { readAuditTail, verifyAuditLog, type AuditProblem, type AuditVerdict } from '../record/record.js';
-import { Desk, Ledger } from './desk.js';
+import { Desk } from './desk.js';
+import { Ledger } from './ledger.js';
 import type { KeyAdmin, KeyAdminContext } from './port.js';
 
 export { newManifestKey, type ManifestKey } from './manifest-text.js';
 export {
-  localOperator, type CheckedKey, type Grantor, type IssuedKey, type KeyAdmin, type KeyAdminContext, type KeyAnswer, type KeyDesk, type KeyProblem,
-  type KeyStore, type KeyView, type KeyWish, type ListFilter, type RevokedKey, type RotatedKey, type RotateWish,
+  localOperator,
+  type CheckedKey,
+  type Grantor,
+  type IssuedKey,
+  type KeyAdmin,
+  type KeyAdminContext,
+  type KeyAnswer,
+  type KeyDesk,
+  type KeyProblem,
+  type KeyStore,
+  type KeyView,
+  type KeyWish,
+  type ListFilter,
+  type RevokedKey,
+  type RotatedKey,
+  type RotateWish,
 } from './port.js';
 
 /** Key administration over one ring and one store. */

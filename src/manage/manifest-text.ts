@@ -16,16 +16,27 @@ export interface ManifestKey {
 }
 
 /** Makes a key for a manifest. No store, no process and no record is needed: nothing takes effect until the manifest is loaded. */
-export async function newManifestKey(wish: KeyWish, prefix: string, clock: Pick<Clock, 'nowMs'>): Promise<Result<ManifestKey, KeyProblem>> {
+export async function newManifestKey(
+  wish: KeyWish,
+  prefix: string,
+  clock: Pick<Clock, 'nowMs'>,
+): Promise<Result<ManifestKey, KeyProblem>> {
   const nowMs = clock.nowMs();
   const problems = wishProblems(wish, null, nowMs);
   if (problems.length > 0) return no({ kind: 'invalid', problems });
   const { id, text } = newKey(prefix);
   const expiresAt = isoTime(expiryOf(wish, nowMs));
   const entry = {
-    id, hash: await hashKey(text), name: wish.name, ...(wish.owner == null ? {} : { owner: wish.owner }),
-    spaces: wish.spaces, permissions: wish.permissions, ...((wish.roles ?? []).length === 0 ? {} : { roles: wish.roles }),
-    ...(wish.tier == null ? {} : { tier: wish.tier }), created_at: isoTime(nowMs), ...(expiresAt === null ? {} : { expires_at: expiresAt }),
+    id,
+    hash: await hashKey(text),
+    name: wish.name,
+    ...(wish.owner == null ? {} : { owner: wish.owner }),
+    spaces: wish.spaces,
+    permissions: wish.permissions,
+    ...((wish.roles ?? []).length === 0 ? {} : { roles: wish.roles }),
+    ...(wish.tier == null ? {} : { tier: wish.tier }),
+    created_at: isoTime(nowMs),
+    ...(expiresAt === null ? {} : { expires_at: expiresAt }),
   };
   return ok({ id, key: text, manifest: stringify({ keys: [entry] }, { lineWidth: 0 }) });
 }

@@ -17,7 +17,13 @@ export interface KeyStore {
 export interface Grantor {
   readonly actor: Actor;
   /** `*` may grant everything: the local operator. */
-  readonly holds: '*' | { readonly permissions: readonly string[]; readonly roles: readonly string[]; readonly spaces: readonly string[] };
+  readonly holds:
+    | '*'
+    | {
+        readonly permissions: readonly string[];
+        readonly roles: readonly string[];
+        readonly spaces: readonly string[];
+      };
 }
 
 /** The operator at this machine, through the control socket or with no process running. */

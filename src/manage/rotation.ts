@@ -9,9 +9,12 @@ const conflict = (text: string): KeyProblem => ({ kind: 'conflict', problems: [t
 /** Why a key cannot be rotated now, or null. */
 export function rotationProblem(entry: KeyEntry, wish: RotateWish, nowMs: number): KeyProblem | null {
   if (entry.source.kind === 'manifest') {
-    return conflict(`key ${entry.id} stands in ${entry.source.file}: add a new key there, and set \`rotation\` on this one`);
+    return conflict(
+      `key ${entry.id} stands in ${entry.source.file}: add a new key there, and set \`rotation\` on this one`,
+    );
   }
-  if (entry.rotation !== null) return conflict(`key ${entry.id} was rotated already; rotate its successor ${entry.rotation.replacedBy}`);
+  if (entry.rotation !== null)
+    return conflict(`key ${entry.id} was rotated already; rotate its successor ${entry.rotation.replacedBy}`);
   const state = keyState(entry, nowMs);
   if (!isUsable(state)) return conflict(`key ${entry.id} is ${state}: create a new key`);
   if ('graceMs' in wish && !(Number.isSafeInteger(wish.graceMs) && wish.graceMs >= 0 && wish.graceMs <= graceMaxMs)) {

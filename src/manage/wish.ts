@@ -18,7 +18,8 @@ export const expiryOf = (wish: KeyWish, nowMs: number): number | null =>
   wish.expiresAtMs ?? (wish.expiresInMs === undefined ? null : nowMs + wish.expiresInMs);
 
 function expiryProblem(wish: KeyWish, nowMs: number): string | null {
-  if (wish.expiresAtMs !== undefined && wish.expiresInMs !== undefined) return 'expires_at and expires_in: give one of them';
+  if (wish.expiresAtMs !== undefined && wish.expiresInMs !== undefined)
+    return 'expires_at and expires_in: give one of them';
   const at = expiryOf(wish, nowMs);
   if (at === null) return null;
   if (!Number.isSafeInteger(at)) return 'expires_at: must be a time';
@@ -29,28 +30,42 @@ function expiryProblem(wish: KeyWish, nowMs: number): string | null {
 export function wishProblems(wish: KeyWish, names: KnownNames | null, nowMs: number): readonly string[] {
   const problems: string[] = [];
   if (!nameForm.test(wish.name)) problems.push('name: must be 1 to 128 characters without control characters');
-  if (wish.owner != null && !ownerForm.test(wish.owner)) problems.push('owner: must be 1 to 256 characters without control characters');
+  if (wish.owner != null && !ownerForm.test(wish.owner))
+    problems.push('owner: must be 1 to 256 characters without control characters');
   const spaces = spacesProblem(wish.spaces);
   if (spaces !== null) problems.push(`spaces: ${spaces}`);
-  for (const each of wish.permissions) if (!known.has(each)) problems.push(`permissions: ${quoted(each)} is not one of ${permissions.join(', ')}`);
+  for (const each of wish.permissions)
+    if (!known.has(each)) problems.push(`permissions: ${quoted(each)} is not one of ${permissions.join(', ')}`);
   if (names !== null) {
-    for (const role of wish.roles ?? []) if (!names.roles.has(role)) problems.push(`roles: ${quoted(role)} is not one of the policy's roles: ${listed(names.roles)}`);
-    if (wish.tier != null && !names.tiers.has(wish.tier)) problems.push(`tier: ${quoted(wish.tier)} is not one of the policy's tiers: ${listed(names.tiers)}`);
+    for (const role of wish.roles ?? [])
+      if (!names.roles.has(role))
+        problems.push(`roles: ${quoted(role)} is not one of the policy's roles: ${listed(names.roles)}`);
+    if (wish.tier != null && !names.tiers.has(wish.tier))
+      problems.push(`tier: ${quoted(wish.tier)} is not one of the policy's tiers: ${listed(names.tiers)}`);
   }
-  if (wish.permissions.length === 0 && (wish.roles ?? []).length === 0) problems.push('permissions: name at least one permission, or a role');
+  if (wish.permissions.length === 0 && (wish.roles ?? []).length === 0)
+    problems.push('permissions: name at least one permission, or a role');
   const expiry = expiryProblem(wish, nowMs);
   if (expiry !== null) problems.push(expiry);
   return problems;
 }
 
 /** What of a wished key its maker does not hold himself. */
-export function grantProblems({ holds }: Grantor, wish: Pick<KeyWish, 'permissions' | 'roles' | 'spaces'>): readonly string[] {
+export function grantProblems(
+  { holds }: Grantor,
+  wish: Pick<KeyWish, 'permissions' | 'roles' | 'spaces'>,
+): readonly string[] {
   if (holds === '*') return [];
   const problems: string[] = [];
-  for (const each of wish.permissions) if (!holds.permissions.includes(each)) problems.push(`permissions: you do not hold ${quoted(each)}, so you cannot grant it`);
-  for (const role of wish.roles ?? []) if (!holds.roles.includes(role)) problems.push(`roles: you do not hold ${quoted(role)}, so you cannot grant it`);
+  for (const each of wish.permissions)
+    if (!holds.permissions.includes(each))
+      problems.push(`permissions: you do not hold ${quoted(each)}, so you cannot grant it`);
+  for (const role of wish.roles ?? [])
+    if (!holds.roles.includes(role)) problems.push(`roles: you do not hold ${quoted(role)}, so you cannot grant it`);
   if (!holds.spaces.includes('*')) {
-    for (const space of wish.spaces) if (!holds.spaces.includes(space)) problems.push(`spaces: you do not hold ${quoted(space)}, so you cannot grant it`);
+    for (const space of wish.spaces)
+      if (!holds.spaces.includes(space))
+        problems.push(`spaces: you do not hold ${quoted(space)}, so you cannot grant it`);
   }
   return problems;
 }

@@ -101,7 +101,7 @@ class GenerationHolder implements Reloader {
     parts.inspectBudget.max = next.sources.loaded.config.gateway.inspect_max_bytes_in_progress;
     this.#current = next;
     this.#failure = null;
-    before.sources.tokens.close();
+    before.sources.tokens.close(next.sources.tokens);
     parts.meter.reload('success');
     log.info('config.reloaded', { generation: next.hash, before: before.hash });
     return ok(difference);

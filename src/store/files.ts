@@ -18,7 +18,8 @@ export function prepareDataDir(dataDir: string): Result<readonly string[], strin
     mkdirSync(dataDir, { recursive: true, mode: 0o700 });
     const stats = lstatSync(dataDir);
     if (!stats.isDirectory()) return no(`data directory ${dataDir} is not a directory (links are not followed)`);
-    if ((stats.mode & sticky) !== 0) return no(`data directory ${dataDir} is shared (sticky); give memgate a directory of its own`);
+    if ((stats.mode & sticky) !== 0)
+      return no(`data directory ${dataDir} is shared (sticky); give memgate a directory of its own`);
     if ((stats.mode & openToOthers) === 0) return ok([]);
     const names = readdirSync(dataDir);
     if (isOurs(stats) && (names.length === 0 || names.includes('lock.db'))) {
@@ -40,7 +41,8 @@ export function prepareDatabaseFile(file: string): Result<readonly string[] | 'a
   const stats = statOf(file);
   if (stats === null) {
     // SQLite would ignore or replay a log without its database, and call the rest an empty store.
-    if (statOf(`${file}-wal`) !== null) return no(`${file} is missing but ${file}-wal is there: restore both, or remove the second`);
+    if (statOf(`${file}-wal`) !== null)
+      return no(`${file} is missing but ${file}-wal is there: restore both, or remove the second`);
     return ok('absent');
   }
   if (!stats.isFile()) return no(`${file} is not a regular file`);

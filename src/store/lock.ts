@@ -10,7 +10,8 @@ export interface DataDirLock {
   release(): void;
 }
 
-const isBusy = (thrown: unknown): boolean => thrown instanceof Error && 'code' in thrown && String(thrown.code).startsWith('SQLITE_BUSY');
+const isBusy = (thrown: unknown): boolean =>
+  thrown instanceof Error && 'code' in thrown && String(thrown.code).startsWith('SQLITE_BUSY');
 
 /**
  * Takes a data directory for this process. The lock is SQLite's lock on a file of its own, which the kernel drops

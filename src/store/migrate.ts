@@ -36,12 +36,18 @@ function free(base: string): string {
  * @param isNew true when this process has just made the file; only then may it be without our mark
  * @returns warnings for the log, or why this database is not for this program
  */
-export function migrate(database: Database, isNew: boolean, all: readonly string[] = steps): Result<readonly string[], string> {
+export function migrate(
+  database: Database,
+  isNew: boolean,
+  all: readonly string[] = steps,
+): Result<readonly string[], string> {
   const version = numberOf(database, 'user_version');
   const mark = numberOf(database, 'application_id');
   if (!isNew && mark !== applicationId) return no(`${database.name} is not a key store of memgate`);
   if (version > all.length) {
-    return no(`${database.name} has schema version ${String(version)}, this program knows ${String(all.length)}: use the newer program, or restore the copy made before it`);
+    return no(
+      `${database.name} has schema version ${String(version)}, this program knows ${String(all.length)}: use the newer program, or restore the copy made before it`,
+    );
   }
   if (version === all.length) return ok([]);
   if (isNew) {
@@ -57,7 +63,9 @@ export function migrate(database: Database, isNew: boolean, all: readonly string
     rmSync(copy, { force: true }); // a process that restarts for ever must not fill the disk with copies
     throw thrown;
   }
-  return ok([`schema version ${String(version)} was brought to ${String(all.length)}; the old database is kept in ${copy}`]);
+  return ok([
+    `schema version ${String(version)} was brought to ${String(all.length)}; the old database is kept in ${copy}`,
+  ]);
 }
 
 /** All steps or none. */

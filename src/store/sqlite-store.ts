@@ -1,4 +1,4 @@
-import Database from 'better-sqlite3';
+import type Database from 'better-sqlite3';
 import { chmodSync, existsSync, renameSync, rmSync } from 'node:fs';
 import { systemClock, type Clock } from '../base/clock.js';
 import { messageOf } from '../base/log.js';
@@ -35,7 +35,8 @@ export class SqliteStore implements Store {
     this.#uses = new UseCounter(database);
     const insert = database.prepare<[KeyRow]>(
       `INSERT INTO keys VALUES (@id, @hash, @name, @owner, @spaces, @permissions, @roles, @tier, @not_before, @expires_at, @created_at,
-       @replaced_by, @grace_until, @revoked_at, @revoked_reason)`);
+       @replaced_by, @grace_until, @revoked_at, @revoked_reason)`,
+    );
     this.#insert = (entry) => void insert.run(toRow(entry));
     const flush = (): void => {
       try {
@@ -50,10 +51,12 @@ export class SqliteStore implements Store {
   keys(): StoredKeys {
     return guarded('list keys', () => {
       const all = this.#database.prepare('SELECT * FROM keys ORDER BY created_at, id').all().map(toEntry);
-      const refused = new Map(all.flatMap(({ id, hash }) => {
-        const problem = phcProblem(hash);
-        return problem === null ? [] : [[id, `key ${id} of the store is refused: ${problem}`] as const];
-      }));
+      const refused = new Map(
+        all.flatMap(({ id, hash }) => {
+          const problem = phcProblem(hash);
+          return problem === null ? [] : [[id, `key ${id} of the store is refused: ${problem}`] as const];
+        }),
+      );
       return { entries: all.filter(({ id }) => !refused.has(id)), refused: [...refused.values()] };
     });
   }
@@ -66,27 +69,38 @@ export class SqliteStore implements Store {
   }
 
   insertKey(entry: KeyEntry): void {
-    this.#change('keep a key', () => { this.#insert(entry); });
+    this.#change('keep a key', () => {
+      this.#insert(entry);
+    });
   }
 
   rotateKey(entry: KeyEntry, oldId: string, { replacedBy, graceUntilMs }: NonNullable<KeyEntry['rotation']>): void {
     this.#change('rotate a key', () => {
       this.#insert(entry);
-      const { changes } = this.#database.prepare('UPDATE keys SET replaced_by = ?, grace_until = ? WHERE id = ?').run(replacedBy, graceUntilMs, oldId);
+      const { changes } = this.#database
+        .prepare('UPDATE keys SET replaced_by = ?, grace_until = ? WHERE id = ?')
+        .run(replacedBy, graceUntilMs, oldId);
       if (changes !== 1) throw new Error(`key ${oldId} is not in the store`);
     });
   }
 
   revokeKey(id: string, { atMs, reason }: Revocation): void {
     this.#change('revoke a key', () => {
-      const { changes } = this.#database.prepare('UPDATE keys SET revoked_at = ?, revoked_reason = ? WHERE id = ?').run(atMs, reason, id);
-      if (changes === 0) this.#database.prepare('INSERT INTO manifest_revocations VALUES (?, ?, ?) ON CONFLICT DO NOTHING').run(id, atMs, reason);
+      const { changes } = this.#database
+        .prepare('UPDATE keys SET revoked_at = ?, revoked_reason = ? WHERE id = ?')
+        .run(atMs, reason, id);
+      if (changes === 0)
+        this.#database
+          .prepare('INSERT INTO manifest_revocations VALUES (?, ?, ?) ON CONFLICT DO NOTHING')
+          .run(id, atMs, reason);
     });
   }
 
   manifestRevocations(): ReadonlyMap<string, Revocation> {
     return guarded('list revocations', () => {
-      const rows = this.#database.prepare<[], { id: string; at: number; reason: string }>('SELECT id, at, reason FROM manifest_revocations').all();
+      const rows = this.#database
+        .prepare<[], { id: string; at: number; reason: string }>('SELECT id, at, reason FROM manifest_revocations')
+        .all();
       return new Map(rows.map(({ id, at, reason }) => [id, { atMs: at, reason }]));
     });
   }
@@ -106,15 +120,21 @@ export class SqliteStore implements Store {
   }
 
   flushUses(): void {
-    guarded('count uses', () => { this.#uses.flush(); });
+    guarded('count uses', () => {
+      this.#uses.flush();
+    });
   }
 
   addSpace(name: string): void {
-    guarded('keep a space', () => this.#database.prepare('INSERT INTO spaces VALUES (?, ?) ON CONFLICT DO NOTHING').run(name, this.#clock.nowMs()));
+    guarded('keep a space', () =>
+      this.#database.prepare('INSERT INTO spaces VALUES (?, ?) ON CONFLICT DO NOTHING').run(name, this.#clock.nowMs()),
+    );
   }
 
   spaces(): readonly string[] {
-    return guarded('list spaces', () => this.#database.prepare<[], string>('SELECT name FROM spaces ORDER BY name').pluck().all());
+    return guarded('list spaces', () =>
+      this.#database.prepare<[], string>('SELECT name FROM spaces ORDER BY name').pluck().all(),
+    );
   }
 
   async backup(file: string): Promise<void> {
@@ -129,7 +149,9 @@ export class SqliteStore implements Store {
       renameSync(part, file);
     } catch (thrown) {
       rmSync(part, { force: true });
-      throw new Fault('store.unavailable', `the key store cannot be copied to ${file}: ${messageOf(thrown)}`, { cause: thrown });
+      throw new Fault('store.unavailable', `the key store cannot be copied to ${file}: ${messageOf(thrown)}`, {
+        cause: thrown,
+      });
     }
   }
 

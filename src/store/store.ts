@@ -17,7 +17,13 @@ const busyTimeoutMs = 100;
 
 /** FULL, because an acknowledged revoke must survive a power cut; the rest because a crafted file must not run code. */
 const harden = (database: Database.Database): void => {
-  for (const pragma of ['journal_mode = WAL', 'synchronous = FULL', 'trusted_schema = OFF', 'cell_size_check = ON', 'foreign_keys = ON']) {
+  for (const pragma of [
+    'journal_mode = WAL',
+    'synchronous = FULL',
+    'trusted_schema = OFF',
+    'cell_size_check = ON',
+    'foreign_keys = ON',
+  ]) {
     database.pragma(pragma);
   }
 };
@@ -69,11 +75,16 @@ export function openStore(options: StoreOptions): Result<Store, string> {
     const prepared = prepareDatabaseFile(file);
     if (!prepared.ok) return prepared;
     if (prepared.value === 'absent') createDatabase(file);
-    else if (statSync(file).size === 0) return no(`${file} is empty; restore a backup, or remove it to begin with no keys`);
+    else if (statSync(file).size === 0)
+      return no(`${file} is empty; restore a backup, or remove it to begin with no keys`);
     const opened = openDatabase(file);
     if (!opened.ok) return opened;
     const narrowed = prepared.value === 'absent' ? [] : prepared.value;
-    const store = new SqliteStore(opened.value.database, options, [...directory.value, ...narrowed, ...opened.value.warnings]);
+    const store = new SqliteStore(opened.value.database, options, [
+      ...directory.value,
+      ...narrowed,
+      ...opened.value.warnings,
+    ]);
     return readable(store, file);
   } catch (thrown) {
     return no(`${file} cannot be opened: ${messageOf(thrown)}`);

@@ -35,15 +35,19 @@ export class UseCounter {
   constructor(database: Database) {
     const total = database.prepare<[string, number, number, number]>(
       `INSERT INTO key_uses (id, uses, deprecated, last_used) VALUES (?, ?, ?, ?) ON CONFLICT (id) DO UPDATE
-       SET uses = uses + excluded.uses, deprecated = deprecated + excluded.deprecated, last_used = max(last_used, excluded.last_used)`);
+       SET uses = uses + excluded.uses, deprecated = deprecated + excluded.deprecated, last_used = max(last_used, excluded.last_used)`,
+    );
     const day = database.prepare<[string, number, number, number]>(
       `INSERT INTO key_uses_by_day (id, day, uses, deprecated) VALUES (?, ?, ?, ?) ON CONFLICT (id, day) DO UPDATE
-       SET uses = uses + excluded.uses, deprecated = deprecated + excluded.deprecated`);
+       SET uses = uses + excluded.uses, deprecated = deprecated + excluded.deprecated`,
+    );
     const prune = database.prepare<[string, number]>('DELETE FROM key_uses_by_day WHERE id = ? AND day < ?');
     this.#total = database.prepare<[string], { uses: number; deprecated: number; last_used: number }>(
-      'SELECT uses, deprecated, last_used FROM key_uses WHERE id = ?');
+      'SELECT uses, deprecated, last_used FROM key_uses WHERE id = ?',
+    );
     this.#days = database.prepare<[string], { day: number; uses: number; deprecated: number }>(
-      'SELECT day, uses, deprecated FROM key_uses_by_day WHERE id = ? ORDER BY day DESC');
+      'SELECT day, uses, deprecated FROM key_uses_by_day WHERE id = ? ORDER BY day DESC',
+    );
     this.#write = database.transaction((batch: ReadonlyMap<string, Pending>) => {
       for (const [id, { uses, deprecated, lastMs }] of batch) {
         const today = Math.floor(lastMs / dayMs);
@@ -75,7 +79,12 @@ export class UseCounter {
   }
 
   days(id: string): readonly DayUses[] {
-    return this.#days.all(id).map(({ day, uses, deprecated }) =>
-      ({ day: new Date(day * dayMs).toISOString().slice(0, 10), uses, deprecated }));
+    return this.#days
+      .all(id)
+      .map(({ day, uses, deprecated }) => ({
+        day: new Date(day * dayMs).toISOString().slice(0, 10),
+        uses,
+        deprecated,
+      }));
   }
 }

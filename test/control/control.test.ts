@@ -7,17 +7,41 @@ import t from 'tap';
 import type { Logger } from '../../src/base/log.js';
 import type { JsonValue } from '../../src/model/audit.js';
 import { Fault } from '../../src/model/codes.js';
-import { controlClient, controlPath, startControl, type Control, type ControlContext } from '../../src/control/control.js';
+import {
+  controlClient,
+  controlPath,
+  startControl,
+  type Control,
+  type ControlContext,
+} from '../../src/control/control.js';
 import { createFailureBuckets, createIdentify, createKeyRing, createVerifier } from '../../src/identify/identify.js';
 import { createKeyAdmin, localOperator, type KeyDesk } from '../../src/manage/manage.js';
 import { openStore } from '../../src/store/store.js';
 import { FakeClock, bearer, countingMeter, memoryAudit } from '../identify/fixtures/support.js';
 
 const log: Logger = { debug: () => undefined, info: () => undefined, warn: () => undefined, error: () => undefined };
-const noKeys = new Proxy({}, { get: () => () => { throw new Fault('store.unavailable', 'the store is away'); } }) as KeyDesk;
+const noKeys = new Proxy(
+  {},
+  {
+    get: () => () => {
+      throw new Fault('store.unavailable', 'the store is away');
+    },
+  },
+) as KeyDesk;
 
-async function started(t: { teardown(work: () => Promise<void>): void }, path: string, more: Partial<ControlContext> = {}): Promise<Control> {
-  const control = await startControl({ path, keys: noKeys, reload: () => Promise.resolve({ reloaded: true }), status: () => ({ version: '1' }), log, ...more });
+async function started(
+  t: { teardown(work: () => Promise<void>): void },
+  path: string,
+  more: Partial<ControlContext> = {},
+): Promise<Control> {
+  const control = await startControl({
+    path,
+    keys: noKeys,
+    reload: () => Promise.resolve({ reloaded: true }),
+    status: () => ({ version: '1' }),
+    log,
+    ...more,
+  });
   if (!control.ok) throw new Error(control.why);
   t.teardown(() => control.value.close());
   return control.value;
@@ -26,7 +50,9 @@ async function started(t: { teardown(work: () => Promise<void>): void }, path: s
 /** A directory with a short path: that of a socket is limited. */
 function shortDir(t: { teardown(work: () => void): void }): string {
   const dir = mkdtempSync(join(tmpdir(), 'mg-'));
-  t.teardown(() => { rmSync(dir, { recursive: true }); });
+  t.teardown(() => {
+    rmSync(dir, { recursive: true });
+  });
   return dir;
 }
 
@@ -34,11 +60,16 @@ function shortDir(t: { teardown(work: () => void): void }): string {
 function call(path: string, body: string | Buffer, target = 'POST /v1'): Promise<[number, JsonValue]> {
   const [method = '', url = ''] = target.split(' ');
   return new Promise((resolve, reject) => {
-    const sent = request({ socketPath: path, method, path: url, headers: { 'content-length': Buffer.byteLength(body) } }, (response) => {
-      let text = '';
-      response.on('data', (part: Buffer) => (text += part.toString()));
-      response.on('end', () => { resolve([response.statusCode ?? 0, JSON.parse(text) as JsonValue]); });
-    });
+    const sent = request(
+      { socketPath: path, method, path: url, headers: { 'content-length': Buffer.byteLength(body) } },
+      (response) => {
+        let text = '';
+        response.on('data', (part: Buffer) => (text += part.toString()));
+        response.on('end', () => {
+          resolve([response.statusCode ?? 0, JSON.parse(text) as JsonValue]);
+        });
+      },
+    );
     sent.on('error', reject);
     sent.end(body);
   });
@@ -50,12 +81,39 @@ t.test('a revoke through the socket is in force when it returns, for a key that 
   const { meter } = countingMeter();
   const opened = openStore({ dataDir: dir, clock });
   if (!opened.ok) throw new Error(opened.why);
-  t.teardown(() => { opened.value.close(); });
+  t.teardown(() => {
+    opened.value.close();
+  });
   const ring = createKeyRing(clock);
-  const admin = createKeyAdmin({ ring, store: opened.value, audit: memoryAudit(), clock, meter, prefixes: ['kor'], isPersistent: true, reach: 'process', known: () => null });
+  const admin = createKeyAdmin({
+    ring,
+    store: opened.value,
+    audit: memoryAudit(),
+    clock,
+    meter,
+    prefixes: ['kor'],
+    isPersistent: true,
+    reach: 'process',
+    known: () => null,
+  });
   const verifier = createVerifier({ concurrency: 1, queue: 10, cacheEntries: 10 }, { meter });
-  const tokens = { find: () => undefined, current: () => undefined, refresh: () => Promise.resolve(), close: () => undefined };
-  const identify = createIdentify({ modes: new Set(['api_key']), prefixes: ['kor'], keys: ring, verifier, failures: createFailureBuckets({ perMinute: 10, perMinutePerKey: 10 }, clock), tokens, clock, meter, used: () => undefined });
+  const tokens = {
+    find: () => undefined,
+    current: () => undefined,
+    refresh: () => Promise.resolve(),
+    close: () => undefined,
+  };
+  const identify = createIdentify({
+    modes: new Set(['api_key']),
+    prefixes: ['kor'],
+    keys: ring,
+    verifier,
+    failures: createFailureBuckets({ perMinute: 10, perMinutePerKey: 10 }, clock),
+    tokens,
+    clock,
+    meter,
+    used: () => undefined,
+  });
   const path = controlPath(dir);
   await started(t, path, { keys: admin.as(localOperator) });
   t.equal((statSync(path).mode & 0o777).toString(8), '600');
@@ -70,7 +128,10 @@ t.test('a revoke through the socket is in force when it returns, for a key that 
   const next = await client?.keys.rotateKey(made.value.id, { graceMs: 1_000 });
   t.match(next, { ok: true, value: { replaces: made.value.id } });
 
-  t.match(await client?.keys.revokeKey(made.value.id, 'stolen'), { ok: true, value: { id: made.value.id, already: false, reach: /in force in this process/ } });
+  t.match(await client?.keys.revokeKey(made.value.id, 'stolen'), {
+    ok: true,
+    value: { id: made.value.id, already: false, reach: /in force in this process/ },
+  });
   const after = identify(bearer(made.value.key));
   t.match(await after, { ok: false, why: { code: 'identify.unauthenticated' } });
   t.match(identity.ok && identity.value.live(), { code: 'identify.unauthenticated' });
@@ -96,13 +157,24 @@ t.test('nothing there, or nobody behind it: null; a stale socket is replaced, an
       server.unref();
       resolve();
     });
-    t.teardown(() => { server.close(); });
+    t.teardown(() => {
+      server.close();
+    });
   });
   // A crash leaves the file behind: rename keeps it from being removed with its server.
   renameSync(stale, join(dir, 'left.sock'));
   await started(t, join(dir, 'left.sock'));
   t.ok(await controlClient(join(dir, 'left.sock')));
-  t.match(await startControl({ path: join(dir, 'file'), keys: noKeys, reload: () => Promise.resolve(null), status: () => null, log }), { ok: false, why: /is not a socket: remove it/ });
+  t.match(
+    await startControl({
+      path: join(dir, 'file'),
+      keys: noKeys,
+      reload: () => Promise.resolve(null),
+      status: () => null,
+      log,
+    }),
+    { ok: false, why: /is not a socket: remove it/ },
+  );
   await t.rejects(controlClient(join(dir, 'file', 'c.sock')), { message: /cannot be reached/ });
 });
 
@@ -114,15 +186,29 @@ t.test('a path over 107 bytes is refused, not cut', async (t) => {
   await started(t, fits);
   t.ok(existsSync(fits), '107 bytes are accepted');
   const long = join(folder, 'x'.repeat(60));
-  t.match(await startControl({ path: long, keys: noKeys, reload: () => Promise.resolve(null), status: () => null, log }), { ok: false, why: /at most 107: use a shorter data_dir/ });
+  t.match(
+    await startControl({ path: long, keys: noKeys, reload: () => Promise.resolve(null), status: () => null, log }),
+    { ok: false, why: /at most 107: use a shorter data_dir/ },
+  );
   t.equal(await controlClient(long), null, 'nobody can listen there');
 });
 
-const calls: readonly [name: string, body: string | Buffer, target: string | undefined, status: number, want: RegExp][] = [
-  ['another path', '{}', 'POST /v2', 404, /only POST/], ['another method', '', 'GET /v1', 404, /only POST/], ['no JSON', 'x', undefined, 400, /not one JSON text/],
-  ['two JSON texts', '{}{}', undefined, 400, /not one JSON text/], ['not UTF-8', Buffer.from([0x22, 0xff, 0x22]), undefined, 400, /not one JSON text/],
-  ['an unknown call', '{"do":"exec"}', undefined, 400, /do/], ['a surplus field', '{"do":"status","x":1}', undefined, 400, /x/],
-  ['a wrong type', '{"do":"revoke-key","id":1,"reason":""}', undefined, 400, /id/], ['a body that is too long', `"${'x'.repeat(70_000)}"`, undefined, 413, /at most 65536/],
+const calls: readonly [
+  name: string,
+  body: string | Buffer,
+  target: string | undefined,
+  status: number,
+  want: RegExp,
+][] = [
+  ['another path', '{}', 'POST /v2', 404, /only POST/],
+  ['another method', '', 'GET /v1', 404, /only POST/],
+  ['no JSON', 'x', undefined, 400, /not one JSON text/],
+  ['two JSON texts', '{}{}', undefined, 400, /not one JSON text/],
+  ['not UTF-8', Buffer.from([0x22, 0xff, 0x22]), undefined, 400, /not one JSON text/],
+  ['an unknown call', '{"do":"exec"}', undefined, 400, /do/],
+  ['a surplus field', '{"do":"status","x":1}', undefined, 400, /x/],
+  ['a wrong type', '{"do":"revoke-key","id":1,"reason":""}', undefined, 400, /id/],
+  ['a body that is too long', `"${'x'.repeat(70_000)}"`, undefined, 413, /at most 65536/],
   ['grace and force', '{"do":"rotate-key","id":"a","wish":{"graceMs":1,"force":true}}', undefined, 400, /wish/],
 ];
 for (const [name, body, target, status, want] of calls) {
@@ -141,9 +227,15 @@ t.test('a client that hangs up halfway does no harm', async (t) => {
   await started(t, path);
   for (let i = 0; i < 40; i += 1) {
     await new Promise<void>((resolve) => {
-      const socket = connect(path, () => { socket.end('POST /v1 HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{'); });
-      socket.on('close', () => { resolve(); });
-      socket.on('error', () => { resolve(); });
+      const socket = connect(path, () => {
+        socket.end('POST /v1 HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{');
+      });
+      socket.on('close', () => {
+        resolve();
+      });
+      socket.on('error', () => {
+        resolve();
+      });
       socket.resume();
     });
   }

@@ -4,12 +4,26 @@ import type { Identity } from '../../src/model/proofs.js';
 import type { CleanRequest } from '../../src/model/request.js';
 import type { Result } from '../../src/base/result.js';
 import {
-  createFailureBuckets, createIdentify, createKeyRing, createVerifier, newKey, type AuthMode, type KeyEntry, type KeyRing, type StaticTokens, type Verifier,
+  createFailureBuckets,
+  createIdentify,
+  createKeyRing,
+  createVerifier,
+  newKey,
+  type AuthMode,
+  type KeyEntry,
+  type KeyRing,
+  type StaticTokens,
+  type Verifier,
 } from '../../src/identify/identify.js';
 import { sealed } from './fixtures/sealed.js';
 import { FakeClock, bearer, countingMeter, madeKey, plainEntry, request } from './fixtures/support.js';
 
-const noTokens: StaticTokens = { find: () => undefined, current: () => undefined, refresh: () => Promise.resolve(), close: () => undefined };
+const noTokens: StaticTokens = {
+  find: () => undefined,
+  current: () => undefined,
+  refresh: () => Promise.resolve(),
+  close: () => undefined,
+};
 
 interface Bench {
   readonly clock: FakeClock;
@@ -29,7 +43,14 @@ interface BenchOptions {
   readonly queue?: number;
 }
 
-function bench({ entries = [], modes = ['api_key'], tokens = noTokens, perMinute = 100_000, perMinutePerKey = 100_000, queue = 1_000 }: BenchOptions): Bench {
+function bench({
+  entries = [],
+  modes = ['api_key'],
+  tokens = noTokens,
+  perMinute = 100_000,
+  perMinutePerKey = 100_000,
+  queue = 1_000,
+}: BenchOptions): Bench {
   const clock = new FakeClock();
   const { meter, of } = countingMeter();
   const ring = createKeyRing(clock);
@@ -37,8 +58,15 @@ function bench({ entries = [], modes = ['api_key'], tokens = noTokens, perMinute
   const verifier = createVerifier({ concurrency: 1, queue, cacheEntries: 1_000 }, { meter });
   const used: [string, boolean][] = [];
   const ask = createIdentify({
-    modes: new Set(modes), prefixes: ['engram_key', 'kor'], keys: ring, verifier, failures: createFailureBuckets({ perMinute, perMinutePerKey }, clock),
-    tokens, clock, meter, used: (id, isDeprecated) => void used.push([id, isDeprecated]),
+    modes: new Set(modes),
+    prefixes: ['engram_key', 'kor'],
+    keys: ring,
+    verifier,
+    failures: createFailureBuckets({ perMinute, perMinutePerKey }, clock),
+    tokens,
+    clock,
+    meter,
+    used: (id, isDeprecated) => void used.push([id, isDeprecated]),
   });
   return { clock, ring, verifier, used, count: of, ask };
 }
@@ -58,10 +86,21 @@ t.test('KY-01 a key is hashed once; the second use answers at once', async (t) =
   t.notOk(second instanceof Promise, 'no promise on a hit');
   t.equal(verifier.stats.hashes, 1);
   if (!(second instanceof Promise) && second.ok) {
-    t.match(second.value.subject, { kind: 'api_key', id: entry.id, owner: 'tests', spaces: ['alpha'], permissions: ['MemoryRead'], tier: 'pro', deprecated: false });
+    t.match(second.value.subject, {
+      kind: 'api_key',
+      id: entry.id,
+      owner: 'tests',
+      spaces: ['alpha'],
+      permissions: ['MemoryRead'],
+      tier: 'pro',
+      deprecated: false,
+    });
     t.equal(second.value.live(), null);
   }
-  t.strictSame(used, [[entry.id, false], [entry.id, false]]);
+  t.strictSame(used, [
+    [entry.id, false],
+    [entry.id, false],
+  ]);
   t.equal(count('keyValidation hit'), 1);
   t.equal(count('authAttempt success none'), 2);
 });
@@ -89,7 +128,9 @@ t.test('KY-05 unknown, wrong, revoked, expired and future keys take one way', as
   const future = await madeKey({ notBeforeMs: clock.ms + 60_000 });
   const rotated = await madeKey({ rotation: { replacedBy: revoked.entry.id, graceUntilMs: clock.ms } });
   const { ask, verifier, count } = bench({ entries: [revoked.entry, expired.entry, future.entry, rotated.entry] });
-  const wrong = sealed(`engram_key_${expired.entry.id}${newKey('engram_key').text.slice('engram_key_'.length + 16, -6)}`);
+  const wrong = sealed(
+    `engram_key_${expired.entry.id}${newKey('engram_key').text.slice('engram_key_'.length + 16, -6)}`,
+  );
   const answers: (Refusal | null)[] = [];
   for (let turn = 1; turn <= 3; turn += 1) {
     for (const text of [newKey('engram_key').text, wrong, revoked.text, expired.text, future.text, rotated.text]) {
@@ -99,20 +140,52 @@ t.test('KY-05 unknown, wrong, revoked, expired and future keys take one way', as
     }
   }
   t.strictSame(new Set(answers.map((why) => why?.code)), new Set(['identify.unauthenticated']));
-  t.strictSame(new Set(answers.map((why) => Object.keys(why ?? {}).join())), new Set(['code,detail']), 'nothing but the detail, which no caller sees, tells them apart');
-  for (const [reason, times] of [['unknown', 3], ['wrong', 3], ['revoked', 3], ['expired', 6], ['not_yet', 3]] as const) t.equal(count(`authAttempt failure ${reason}`), times, reason);
+  t.strictSame(
+    new Set(answers.map((why) => Object.keys(why ?? {}).join())),
+    new Set(['code,detail']),
+    'nothing but the detail, which no caller sees, tells them apart',
+  );
+  for (const [reason, times] of [
+    ['unknown', 3],
+    ['wrong', 3],
+    ['revoked', 3],
+    ['expired', 6],
+    ['not_yet', 3],
+  ] as const)
+    t.equal(count(`authAttempt failure ${reason}`), times, reason);
 });
 
 t.test('KY-06 what is malformed costs no hash', async (t) => {
   const { text, entry } = await madeKey();
   const { ask, verifier } = bench({ entries: [entry] });
   const values = [
-    'Bearer', 'Bearer ', `Bearer\t${text}`, `Bearer  ${text}`, `Token ${text}`, text, `Bearer ${text}\x00`, `Bearer ${text} `, `Bearer ${text},${text}`,
-    `Bearer ${'a'.repeat(8_193)}`, 'Bearer engram_key__x', 'Bearer engram_key_a', `Bearer engram_key_${entry.id.slice(0, 7)}_${entry.id.slice(8)}_${text.slice(-49)}`,
-    'Basic YTpi', 'Bearer \xe9', `Bearer ${text.slice(0, -1)}`, `Bearer ${text.toUpperCase()}`, '',
+    'Bearer',
+    'Bearer ',
+    `Bearer\t${text}`,
+    `Bearer  ${text}`,
+    `Token ${text}`,
+    text,
+    `Bearer ${text}\x00`,
+    `Bearer ${text} `,
+    `Bearer ${text},${text}`,
+    `Bearer ${'a'.repeat(8_193)}`,
+    'Bearer engram_key__x',
+    'Bearer engram_key_a',
+    `Bearer engram_key_${entry.id.slice(0, 7)}_${entry.id.slice(8)}_${text.slice(-49)}`,
+    'Basic YTpi',
+    'Bearer \xe9',
+    `Bearer ${text.slice(0, -1)}`,
+    `Bearer ${text.toUpperCase()}`,
+    '',
   ];
-  for (const value of values) t.equal(await codeOf(ask(request({ Authorization: value }))), 'identify.unauthenticated', JSON.stringify(value.slice(0, 40)));
-  for (const value of ['', `Bearer ${text}`, ` ${text}`, 'x'.repeat(5_000)]) t.equal(await codeOf(ask(request({ 'X-API-Key': value }))), 'identify.unauthenticated');
+  for (const value of values)
+    t.equal(
+      await codeOf(ask(request({ Authorization: value }))),
+      'identify.unauthenticated',
+      JSON.stringify(value.slice(0, 40)),
+    );
+  for (const value of ['', `Bearer ${text}`, ` ${text}`, 'x'.repeat(5_000)])
+    t.equal(await codeOf(ask(request({ 'X-API-Key': value }))), 'identify.unauthenticated');
   t.equal(await codeOf(ask(request({}))), 'identify.unauthenticated');
   t.equal(await codeOf(ask(request({ Cookie: `key=${text}` }))), 'identify.unauthenticated');
   t.equal(verifier.stats.hashes, 0);
@@ -123,7 +196,10 @@ t.test('KY-06 what is malformed costs no hash', async (t) => {
 t.test('two credentials are refused, even two equal ones', async (t) => {
   const { text, entry } = await madeKey();
   const { ask, verifier } = bench({ entries: [entry] });
-  t.equal(await codeOf(ask(request({ Authorization: `Bearer ${text}`, 'X-API-Key': text }))), 'identify.many-credentials');
+  t.equal(
+    await codeOf(ask(request({ Authorization: `Bearer ${text}`, 'X-API-Key': text }))),
+    'identify.many-credentials',
+  );
   t.equal(await codeOf(ask(request({ Authorization: 'Basic x', 'X-API-Key': text }))), 'identify.many-credentials');
   t.equal(verifier.stats.hashes, 0);
 });
@@ -179,7 +255,8 @@ t.test('200 reloads cost no hash', async (t) => {
     ring.replaceManifests([{ ...entry, permissions: turn % 2 === 0 ? ['MemoryWrite'] : ['MemoryRead'] }]);
     const answer = ask(bearer(text));
     if (answer instanceof Promise || !answer.ok) t.fail('a reload must not hash');
-    else if (turn === 0) t.strictSame(answer.value.subject.permissions, ['MemoryWrite'], 'the new entry counts at once');
+    else if (turn === 0)
+      t.strictSame(answer.value.subject.permissions, ['MemoryWrite'], 'the new entry counts at once');
   }
   t.equal(verifier.stats.hashes, 1);
   ring.replaceManifests([]);
@@ -189,24 +266,35 @@ t.test('200 reloads cost no hash', async (t) => {
 t.test('KY-11 failures stop hashing for their address, not for the owner and not for verified keys', async (t) => {
   const { text, entry } = await madeKey();
   const { ask, verifier, clock } = bench({ entries: [entry], perMinute: 30, perMinutePerKey: 5 });
-  const wrongs = Array.from({ length: 40 }, () => sealed(`engram_key_${entry.id}${newKey('engram_key').text.slice('engram_key_'.length + 16, -6)}`));
+  const wrongs = Array.from({ length: 40 }, () =>
+    sealed(`engram_key_${entry.id}${newKey('engram_key').text.slice('engram_key_'.length + 16, -6)}`),
+  );
   const codes = await Promise.all(wrongs.map((wrong) => codeOf(ask(bearer(wrong, '127.0.0.5')))));
   t.equal(codes.filter((code) => code === 'identify.unauthenticated').length, 5);
-  t.equal(codes.filter((code) => code === 'identify.too-many-failures').length, 35, 'also those that waited in the queue');
+  t.equal(
+    codes.filter((code) => code === 'identify.too-many-failures').length,
+    35,
+    'also those that waited in the queue',
+  );
   t.equal(verifier.stats.hashes, 5);
   t.equal(await codeOf(ask(bearer(text, '127.0.0.6'))), 'pass', 'the owner, elsewhere, on his first use');
   t.equal(await codeOf(ask(bearer(text, '127.0.0.5'))), 'pass', 'a verified key, even from there');
   const why = await refusalOf(ask(bearer(wrongs[0] ?? '', '127.0.0.5')));
   t.equal(why?.retryAfterS, 12);
   clock.ms += 12_000;
-  t.equal(await codeOf(ask(bearer(wrongs[0] ?? '', '127.0.0.5'))), 'identify.unauthenticated', 'one more after the wait');
+  t.equal(
+    await codeOf(ask(bearer(wrongs[0] ?? '', '127.0.0.5'))),
+    'identify.unauthenticated',
+    'one more after the wait',
+  );
   t.equal(await codeOf(ask(bearer(wrongs[0] ?? '', '127.0.0.5'))), 'identify.too-many-failures');
 });
 
 t.test('failures of a /64 count together, and with many ids too', async (t) => {
   const { ask } = bench({ perMinute: 3, perMinutePerKey: 2 });
   const codes: string[] = [];
-  for (let host = 1; host <= 4; host += 1) codes.push(await codeOf(ask(bearer(newKey('kor').text, `2001:db8::${String(host)}`))));
+  for (let host = 1; host <= 4; host += 1)
+    codes.push(await codeOf(ask(bearer(newKey('kor').text, `2001:db8::${String(host)}`))));
   t.strictSame(codes.slice(2), ['identify.unauthenticated', 'identify.too-many-failures']);
   t.equal(await codeOf(ask(bearer(newKey('kor').text, '2001:db8:0:1::1'))), 'identify.unauthenticated');
 });
@@ -266,7 +354,12 @@ t.test('modes: none knows nobody, and a mode that is off verifies nothing', asyn
   const { text, entry } = await madeKey();
   const open = bench({ modes: ['none'], entries: [entry] });
   const answer = open.ask(bearer(text));
-  t.ok(!(answer instanceof Promise) && answer.ok && answer.value.subject.kind === 'anonymous' && answer.value.live() === null);
+  t.ok(
+    !(answer instanceof Promise) &&
+      answer.ok &&
+      answer.value.subject.kind === 'anonymous' &&
+      answer.value.live() === null,
+  );
   const tokensOnly = bench({ modes: ['static_token'], entries: [entry] });
   t.equal(await codeOf(tokensOnly.ask(bearer(text))), 'identify.unauthenticated');
   t.equal(tokensOnly.verifier.stats.hashes, 0);
@@ -275,7 +368,11 @@ t.test('modes: none knows nobody, and a mode that is off verifies nothing', asyn
 t.test('a static token is an identity until it is replaced; it is never tried as a key', async (t) => {
   const entry = { spec: { id: 'ci', permissions: ['MemoryRead'], roles: [], spaces: ['alpha'] } };
   let current: typeof entry | undefined = entry;
-  const tokens: StaticTokens = { ...noTokens, find: (token) => (token === 'the-token-of-the-tests' ? current : undefined), current: () => current };
+  const tokens: StaticTokens = {
+    ...noTokens,
+    find: (token) => (token === 'the-token-of-the-tests' ? current : undefined),
+    current: () => current,
+  };
   const { ask, verifier } = bench({ modes: ['static_token', 'api_key'], tokens });
   const answer = await ask(bearer('the-token-of-the-tests'));
   t.match(answer.ok && answer.value.subject, { kind: 'static_token', id: 'ci', spaces: ['alpha'], owner: null });
@@ -284,13 +381,19 @@ t.test('a static token is an identity until it is replaced; it is never tried as
   t.match(answer.ok && answer.value.live(), { code: 'identify.unauthenticated' });
   t.equal(await codeOf(ask(bearer('another-token-of-the-tests'))), 'identify.unauthenticated');
   t.equal(verifier.stats.hashes, 0);
-  t.equal(await codeOf(bench({ modes: ['api_key'], tokens }).ask(bearer('the-token-of-the-tests'))), 'identify.unauthenticated');
+  t.equal(
+    await codeOf(bench({ modes: ['api_key'], tokens }).ask(bearer('the-token-of-the-tests'))),
+    'identify.unauthenticated',
+  );
 });
 
 t.test('ring: revocation at runtime wins over manifests and survives them', async (t) => {
   const clock = new FakeClock();
   const ring = createKeyRing(clock);
-  const entry = plainEntry('m'.repeat(16), { source: { kind: 'manifest', file: 'keys.yaml' }, spaces: ['beta', 'gamma'] });
+  const entry = plainEntry('m'.repeat(16), {
+    source: { kind: 'manifest', file: 'keys.yaml' },
+    spaces: ['beta', 'gamma'],
+  });
   ring.replaceManifests([entry]);
   const before = ring.grantedSpaces();
   t.strictSame([...before], ['beta', 'gamma']);
@@ -299,8 +402,12 @@ t.test('ring: revocation at runtime wins over manifests and survives them', asyn
   t.strictSame([...ring.grantedSpaces()], []);
   ring.replaceManifests([entry]);
   t.strictSame(ring.find(entry.id)?.revoked, { atMs: 5, reason: 'stolen' });
-  t.throws(() => { ring.replaceStore([plainEntry(entry.id)]); }, /in a manifest and in the store/);
-  t.throws(() => { ring.put(plainEntry(entry.id)); }, /in a manifest and in the store/);
+  t.throws(() => {
+    ring.replaceStore([plainEntry(entry.id)]);
+  }, /in a manifest and in the store/);
+  t.throws(() => {
+    ring.put(plainEntry(entry.id));
+  }, /in a manifest and in the store/);
   t.equal(ring.size(), 1);
   ring.put(plainEntry('s'.repeat(16), { spaces: ['delta'], expiresAtMs: clock.ms + 10 }));
   t.strictSame([...ring.grantedSpaces()], ['delta']);

@@ -1,4 +1,17 @@
-import { chmodSync, copyFileSync, existsSync, mkdirSync, readdirSync, rmSync, statSync, truncateSync, writeFileSync, openSync, writeSync, closeSync } from 'node:fs';
+import {
+  chmodSync,
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  rmSync,
+  statSync,
+  truncateSync,
+  writeFileSync,
+  openSync,
+  writeSync,
+  closeSync,
+} from 'node:fs';
 import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
 import Database from 'better-sqlite3';
@@ -21,12 +34,28 @@ t.test('what was told is there after opening again', async (t) => {
   t.strictSame(store.warnings, []);
   t.equal(mode(dir), '700');
   for (const file of readdirSync(dir)) t.equal(mode(join(dir, file)), '600', file);
-  const entry = plainEntry(id('a'), { spaces: ['alpha', 'beta'], roles: ['writer'], expiresAtMs: 5_000, notBeforeMs: 4_000 });
+  const entry = plainEntry(id('a'), {
+    spaces: ['alpha', 'beta'],
+    roles: ['writer'],
+    expiresAtMs: 5_000,
+    notBeforeMs: 4_000,
+  });
   store.insertKey(entry);
   store.insertKey(plainEntry(id('c'), { owner: null, tier: null }));
-  t.throws(() => { store.insertKey(entry); }, { code: 'store.unavailable' }, 'one id, one key');
+  t.throws(
+    () => {
+      store.insertKey(entry);
+    },
+    { code: 'store.unavailable' },
+    'one id, one key',
+  );
   store.rotateKey(plainEntry(id('b')), id('a'), { replacedBy: id('b'), graceUntilMs: 9_000 });
-  t.throws(() => { store.rotateKey(plainEntry(id('d')), id('z'), { replacedBy: id('d'), graceUntilMs: 1 }); }, { code: 'store.unavailable' });
+  t.throws(
+    () => {
+      store.rotateKey(plainEntry(id('d')), id('z'), { replacedBy: id('d'), graceUntilMs: 1 });
+    },
+    { code: 'store.unavailable' },
+  );
   t.equal(store.findKey(id('d')), undefined, 'both or none');
   store.revokeKey(id('c'), { atMs: 7, reason: 'stolen' });
   store.revokeKey(id('m'), { atMs: 8, reason: 'a key of a manifest' });
@@ -37,9 +66,18 @@ t.test('what was told is there after opening again', async (t) => {
   store.close();
 
   const again = opened(dir);
-  t.teardown(() => { again.close(); });
+  t.teardown(() => {
+    again.close();
+  });
   t.strictSame(again.findKey(id('a')), { ...entry, rotation: { replacedBy: id('b'), graceUntilMs: 9_000 } });
-  t.strictSame(again.keys().entries.map((key) => [key.id, key.revoked?.reason]), [[id('a'), undefined], [id('b'), undefined], [id('c'), 'stolen']]);
+  t.strictSame(
+    again.keys().entries.map((key) => [key.id, key.revoked?.reason]),
+    [
+      [id('a'), undefined],
+      [id('b'), undefined],
+      [id('c'), 'stolen'],
+    ],
+  );
   t.strictSame([...again.manifestRevocations()], [[id('m'), { atMs: 8, reason: 'a key of a manifest' }]]);
   t.strictSame(again.spaces(), ['alpha', 'beta']);
   t.ok(again.isHealthy());
@@ -55,21 +93,33 @@ t.test('uses are counted in sum and per day, in batches', async (t) => {
   store.noteUse(id('a'), true);
   store.close();
   const again = opened(dir, clock);
-  t.teardown(() => { again.close(); });
+  t.teardown(() => {
+    again.close();
+  });
   t.strictSame(again.uses(id('a')), { total: 6, deprecated: 3, lastUsedAtMs: clock.ms });
-  t.strictSame(again.usesByDay(id('a')), [{ day: '2027-01-02', uses: 1, deprecated: 1 }, { day: '2027-01-01', uses: 5, deprecated: 2 }]);
+  t.strictSame(again.usesByDay(id('a')), [
+    { day: '2027-01-02', uses: 1, deprecated: 1 },
+    { day: '2027-01-01', uses: 5, deprecated: 2 },
+  ]);
   t.equal(again.uses(id('b')), null);
 });
 
 t.test('ST-02 another process that holds the database makes changes fail soon, and nothing else', async (t) => {
   const dir = t.testdir();
   const store = opened(dir);
-  t.teardown(() => { store.close(); });
+  t.teardown(() => {
+    store.close();
+  });
   store.insertKey(plainEntry(id('a')));
   const other = new Database(join(dir, 'memgate.db'));
   other.exec('BEGIN IMMEDIATE');
   const before = performance.now();
-  t.throws(() => { store.insertKey(plainEntry(id('b'))); }, { code: 'store.unavailable' });
+  t.throws(
+    () => {
+      store.insertKey(plainEntry(id('b')));
+    },
+    { code: 'store.unavailable' },
+  );
   t.ok(performance.now() - before < 1_000);
   t.ok(store.findKey(id('a')), 'reads go on');
   other.close();
@@ -77,14 +127,67 @@ t.test('ST-02 another process that holds the database makes changes fail soon, a
 });
 
 const damages: readonly [name: string, damage: (file: string) => void, want: RegExp][] = [
-  ['zeros', (file) => { writeFileSync(file, Buffer.alloc(statSync(file).size)); }, /not a database|cannot be read/],
-  ['random page', (file) => { const at = openSync(file, 'r+'); writeSync(at, randomBytes(4_096), 0, 4_096, 4_096); closeSync(at); }, /damaged|malformed/],
-  ['truncated', (file) => { truncateSync(file, Math.floor(statSync(file).size / 8_192) * 4_096); }, /damaged|malformed|disk image/],
-  ['empty', (file) => { truncateSync(file, 0); }, /is empty; restore a backup/],
-  ['not SQLite', (file) => { writeFileSync(file, 'not a database at all\n'.repeat(1_000)); }, /not a database/],
-  ['of another program', (file) => { rmSync(file); new Database(file).exec('CREATE TABLE keys (id)').close(); }, /is not a key store of memgate/],
-  ['a directory', (file) => { rmSync(file); mkdirSync(file); }, /not a regular file/],
-  ['gone, its log left', (file) => { rmSync(file); writeFileSync(`${file}-wal`, 'x'); }, /is missing but .*-wal is there/],
+  [
+    'zeros',
+    (file) => {
+      writeFileSync(file, Buffer.alloc(statSync(file).size));
+    },
+    /not a database|cannot be read/,
+  ],
+  [
+    'random page',
+    (file) => {
+      const at = openSync(file, 'r+');
+      writeSync(at, randomBytes(4_096), 0, 4_096, 4_096);
+      closeSync(at);
+    },
+    /damaged|malformed/,
+  ],
+  [
+    'truncated',
+    (file) => {
+      truncateSync(file, Math.floor(statSync(file).size / 8_192) * 4_096);
+    },
+    /damaged|malformed|disk image/,
+  ],
+  [
+    'empty',
+    (file) => {
+      truncateSync(file, 0);
+    },
+    /is empty; restore a backup/,
+  ],
+  [
+    'not SQLite',
+    (file) => {
+      writeFileSync(file, 'not a database at all\n'.repeat(1_000));
+    },
+    /not a database/,
+  ],
+  [
+    'of another program',
+    (file) => {
+      rmSync(file);
+      new Database(file).exec('CREATE TABLE keys (id)').close();
+    },
+    /is not a key store of memgate/,
+  ],
+  [
+    'a directory',
+    (file) => {
+      rmSync(file);
+      mkdirSync(file);
+    },
+    /not a regular file/,
+  ],
+  [
+    'gone, its log left',
+    (file) => {
+      rmSync(file);
+      writeFileSync(`${file}-wal`, 'x');
+    },
+    /is missing but .*-wal is there/,
+  ],
 ];
 for (const [name, damage, want] of damages) {
   t.test(`ST-04 a database that is ${name} is refused, never an empty key set`, async (t) => {
@@ -102,7 +205,9 @@ for (const [name, damage, want] of damages) {
 t.test('ST-04 a log that is deleted or garbage after a crash takes no acknowledged change with it', async (t) => {
   const dir = t.testdir({ live: {}, deleted: {}, garbage: {} });
   const store = opened(join(dir, 'live'));
-  t.teardown(() => { store.close(); });
+  t.teardown(() => {
+    store.close();
+  });
   store.insertKey(plainEntry(id('a')));
   store.insertKey(plainEntry(id('b')));
   store.revokeKey(id('a'), { atMs: 1, reason: 'stolen' });
@@ -111,7 +216,14 @@ t.test('ST-04 a log that is deleted or garbage after a crash takes no acknowledg
   writeFileSync(join(dir, 'garbage/memgate.db-shm'), randomBytes(32_768));
   for (const name of ['deleted', 'garbage']) {
     const again = opened(join(dir, name));
-    t.strictSame(again.keys().entries.map((key) => [key.id, key.revoked?.reason]), [[id('a'), 'stolen'], [id('b'), undefined]], name);
+    t.strictSame(
+      again.keys().entries.map((key) => [key.id, key.revoked?.reason]),
+      [
+        [id('a'), 'stolen'],
+        [id('b'), undefined],
+      ],
+      name,
+    );
     again.close();
   }
 });
@@ -123,10 +235,17 @@ t.test('KY-14 a row whose hash was tampered with is left out; a row that is no k
   store.insertKey(plainEntry(id('b')));
   store.close();
   const file = join(dir, 'memgate.db');
-  const change = (sql: string): void => { const database = new Database(file); database.exec(sql); database.close(); };
+  const change = (sql: string): void => {
+    const database = new Database(file);
+    database.exec(sql);
+    database.close();
+  };
   change(`UPDATE keys SET hash = replace(hash, 'm=19456', 'm=4194304') WHERE id = '${id('a')}'`);
   const again = opened(dir);
-  t.strictSame(again.keys().entries.map((key) => key.id), [id('b')]);
+  t.strictSame(
+    again.keys().entries.map((key) => key.id),
+    [id('b')],
+  );
   t.match(again.keys().refused, [/key a{16} of the store is refused: .*parameter m/]);
   again.close();
   change(`UPDATE keys SET spaces = '"*"' WHERE id = '${id('b')}'`);
@@ -183,14 +302,27 @@ t.test('ST-08 modes that are too wide are narrowed where that is safe, and told'
 
 t.test('ST-11 SQL in fields is data', async (t) => {
   const store = opened(t.testdir());
-  t.teardown(() => { store.close(); });
+  t.teardown(() => {
+    store.close();
+  });
   const evil = ["x'); DROP TABLE keys;--", "' OR 1=1", '%', '_', '"; --'];
-  evil.forEach((text, index) => { store.insertKey(plainEntry(text, { name: text, spaces: [text], createdAtMs: index })); });
-  t.strictSame(store.keys().entries.map((key) => [key.id, key.name, key.spaces]), evil.map((text) => [text, text, [text]]));
+  evil.forEach((text, index) => {
+    store.insertKey(plainEntry(text, { name: text, spaces: [text], createdAtMs: index }));
+  });
+  t.strictSame(
+    store.keys().entries.map((key) => [key.id, key.name, key.spaces]),
+    evil.map((text) => [text, text, [text]]),
+  );
   t.equal(store.findKey('%')?.id, '%');
   t.equal(store.findKey("' OR '1'='1"), undefined);
   store.revokeKey("' OR 1=1", { atMs: 1, reason: "', revoked_at = NULL; --" });
-  t.strictSame(store.keys().entries.filter((key) => key.revoked !== null).map((key) => [key.id, key.revoked?.reason]), [["' OR 1=1", "', revoked_at = NULL; --"]]);
+  t.strictSame(
+    store
+      .keys()
+      .entries.filter((key) => key.revoked !== null)
+      .map((key) => [key.id, key.revoked?.reason]),
+    [["' OR 1=1", "', revoked_at = NULL; --"]],
+  );
   store.addSpace("a'); DROP TABLE spaces;--");
   t.strictSame(store.spaces(), ["a'); DROP TABLE spaces;--"]);
 });
@@ -198,7 +330,9 @@ t.test('ST-11 SQL in fields is data', async (t) => {
 t.test('backup() makes a checked copy that opens, and replaces nothing', async (t) => {
   const dir = t.testdir({ restored: {} });
   const store = opened(join(dir, 'data'));
-  t.teardown(() => { store.close(); });
+  t.teardown(() => {
+    store.close();
+  });
   store.insertKey(plainEntry(id('a')));
   store.noteUse(id('a'), false);
   const copy = join(dir, 'restored/memgate.db');
