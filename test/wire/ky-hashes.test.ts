@@ -111,7 +111,7 @@ function processTexts(): string {
   return texts.join('\n');
 }
 
-await warmHashes(program); // it was started anew
+await t.test('the process that was started anew is warm', () => warmHashes(program));
 
 await wireCase(t, program, { name: 'KY-16', allow: hashing }, async (one) => {
   const child = spawn(process.execPath, [entry, ...createArgs, '--config', program.configFile], {

@@ -28,6 +28,8 @@ export interface Allowances {
   readonly credential?: { readonly header: string; readonly value: string };
   /** Requests whose connection ended without an answer, or whose answers the case did not take through `send`. */
   readonly untracked?: boolean;
+  /** The readiness probe was asked: its own request reaches the upstream without a decision. */
+  readonly probes?: boolean;
   /** The program was killed: requests without an outcome may stand in the next start's recovery record. */
   readonly killed?: boolean;
   /** The configuration is one in which GOOD does not pass (observe, another profile, no upstream): the case tells what does. */
@@ -38,6 +40,8 @@ const mib = 1_048_576;
 const rssGrowthMax = 32 * mib;
 const rssGrowthHashingMax = 64 * mib;
 const goodMsMax = 1_000;
+/** What the readiness probe asks the upstream of this profile. */
+const probeTarget = '/health/alive';
 const hopByHop = [
   'keep-alive',
   'proxy-connection',
@@ -92,7 +96,7 @@ export async function checkInvariants(
   checkLabels(t, from.labels, labelsOf(await program.metrics()));
   for (const answer of exchanges.flatMap(({ answers }) => answers))
     checkErrorBody(t, answer, program.recorder.requestsSince(from.recorder));
-  for (const request of program.recorder.requestsSince(from.recorder)) checkHeaders(t, request, allow);
+  for (const request of forwardedSince(program, { from, allow })) checkHeaders(t, request, allow);
   t.strictSame(
     program.recorder.broken.slice(from.recorder.broken),
     [],
@@ -104,6 +108,12 @@ interface Span {
   readonly from: Before;
   readonly allow: Allowances;
 }
+
+/** Requests of clients. */
+const forwardedSince = (program: Program, { from, allow }: Span): readonly RecordedRequest[] =>
+  program.recorder
+    .requestsSince(from.recorder)
+    .filter(({ id, target }) => allow.probes !== true || id !== '' || target !== probeTarget);
 
 /** I6. @returns the records of the case, all of them: the log is in order, and GOOD's own record is on disk behind them */
 async function goodPasses(t: Test, program: Program, { from, allow }: Span): Promise<readonly AuditRecord[]> {
@@ -124,7 +134,7 @@ interface SpanRecords extends Span {
 
 /** I2 */
 function checkForwarded(t: Test, program: Program, { from, since, allow }: SpanRecords): void {
-  const forwarded = program.recorder.requestsSince(from.recorder);
+  const forwarded = forwardedSince(program, { from, allow });
   const ids = forwarded.map(({ id }) => id);
   t.strictSame(
     ids.filter((id, at) => id === '' || ids.indexOf(id) !== at),
