@@ -177,7 +177,7 @@ t.test('rotate, revoke and check, without a process', async (t) => {
     err: /nothing was done/,
   });
   const revoked = await memgate(['revoke-key', next.id, '--data-dir', dir, '--reason', 'laptop lost'], { answer: 'y' });
-  t.match(revoked, { code: 0, out: /is revoked: kept in the store; no process runs/ });
+  t.match(revoked, { code: 0, out: /is revoked: no process runs on this data directory; kept in its store/ });
   t.match(revoked.asked, [new RegExp(next.id)]);
   t.match(await memgate(['revoke-key', next.id, '--data-dir', dir, '--yes']), { code: 0, out: /was revoked already/ });
   const listed = await memgate(['list-keys', '--data-dir', dir, '--include-revoked', '--format', 'json']);
