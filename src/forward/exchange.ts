@@ -31,6 +31,7 @@ export class Exchange implements UpstreamSink {
   #upstreamMs: number | null = null;
   #startedMs = 0;
   #isEnding = false;
+  #isForwarded = false;
 
   constructor(facts: ExchangeFacts) {
     this.#facts = facts;
@@ -63,7 +64,10 @@ export class Exchange implements UpstreamSink {
   begin(): boolean {
     if (this.#settle === null) return false;
     const gone = this.#facts.live();
-    if (gone === null) return true;
+    if (gone === null) {
+      this.#isForwarded = true;
+      return true;
+    }
     this.#finish({ ok: false, why: gone });
     return false;
   }
@@ -103,6 +107,7 @@ export class Exchange implements UpstreamSink {
   failed(fault: Fault): void {
     const { response } = this.#facts.reply;
     if (!response.headersSent) {
+      fault.wasForwarded = this.#isForwarded;
       this.#finish(fault);
       return;
     }
@@ -149,7 +154,7 @@ export class Exchange implements UpstreamSink {
     return {
       status: this.#status,
       endedBy,
-      notForwarded: null,
+      notForwarded: this.#isForwarded ? null : (code ?? 'client.left'),
       code,
       requestBytes: Buffer.isBuffer(send.body) ? send.body.length : request.body.received,
       responseBytes: this.#sentBytes,

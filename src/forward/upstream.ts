@@ -80,7 +80,7 @@ function newPool(options: UpstreamOptions): Pool {
     pipelining: 1, // a slow answer must not block another client's request
     connect: (target, callback) => {
       connect(target, (...answer) => {
-        if (answer[1] !== null) guardVersion(answer[1]);
+        if (answer[0] === null) guardVersion(answer[1]); // a failed connection comes with an error and nothing else
         callback(...answer);
       });
     },

@@ -113,7 +113,7 @@ export async function respond(answer: Answer): Promise<Outcome> {
   return {
     status: isOpen ? status : 0,
     endedBy: isOpen ? 'gateway' : 'client',
-    notForwarded: code,
+    notForwarded: why instanceof Fault && why.wasForwarded ? null : code,
     code,
     requestBytes: trail.raw.body.received,
     responseBytes: isOpen ? body.length : 0,

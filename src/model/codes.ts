@@ -96,9 +96,11 @@ export const refuse = (code: RefusalCode, detail: string, facts: Omit<RefusalFac
   ...facts,
 });
 
-/** Something that we need is broken. Thrown, answered 5xx by its code, and never forwarded. */
+/** Something that we need is broken. Thrown, and answered 5xx by its code; nothing is forwarded after it. */
 export class Fault extends Error {
   readonly code: FaultCode;
+  /** True when the request had gone upstream before it broke: then its outcome must not say otherwise. */
+  wasForwarded = false;
 
   constructor(code: FaultCode, detail: string, options?: { cause?: unknown }) {
     super(detail, options);

@@ -28,7 +28,7 @@ export interface Outcome {
   /** `completed`, or who broke it off. */
   readonly endedBy: 'completed' | 'client' | 'upstream' | 'gateway';
   /** Set when nothing was sent upstream: the reason's code. */
-  readonly notForwarded: Code | null;
+  readonly notForwarded: Code | 'client.left' | null;
   /** Code of the refusal or fault that was answered; null for an upstream's own answer. */
   readonly code: Code | null;
   readonly requestBytes: number;

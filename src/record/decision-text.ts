@@ -1,5 +1,5 @@
 import type { AuditEvent } from '../model/audit.js';
-import type { Code, Fault, Refusal } from '../model/codes.js';
+import type { Fault, Refusal } from '../model/codes.js';
 import type { AuditLevel, Decision, LimitState } from '../model/decision.js';
 import type { Subject } from '../model/subject.js';
 import type { SpaceSet, TargetFacts } from '../model/target.js';
@@ -116,7 +116,7 @@ const outcomeTypes = {
 const outcomeKind = (outcome: Outcome): keyof typeof outcomeTypes =>
   outcome.notForwarded !== null ? 'notForwarded' : outcome.endedBy === 'completed' ? 'completed' : 'interrupted';
 
-const codeText = (code: Code | null): string => (code === null ? 'null' : `"${code}"`);
+const codeText = (code: Outcome['notForwarded']): string => (code === null ? 'null' : `"${code}"`);
 
 /** The event of an outcome: how an admitted request ended. */
 export function outcomeEvent(id: string, outcome: Outcome, times: { atMs: number; durationMs: number }): AuditEvent {
