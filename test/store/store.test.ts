@@ -360,3 +360,35 @@ t.test('a data directory is taken once, and the message names it', async (t) => 
   t.equal(mode(join(dir, 'lock.db')), '600');
   t.match(lockDataDir(join(root, 'file')), { ok: false, why: /cannot be used|not a directory/ });
 });
+
+t.test('uses that cannot be written are told, kept, and written later', async (t) => {
+  const dir = t.testdir();
+  let told: (message: string) => void = () => undefined;
+  const warning = new Promise<string>((resolve) => (told = resolve));
+  const store = openStore({
+    dataDir: dir,
+    flushMs: 10,
+    warn: (message) => {
+      told(message);
+    },
+  });
+  if (!store.ok) throw new Error(store.why);
+  t.teardown(() => {
+    store.value.close();
+  });
+  const holder = new Database(join(dir, 'memgate.db'));
+  holder.exec('BEGIN IMMEDIATE');
+  store.value.noteUse(id('a'), false);
+  const awake = setInterval(() => undefined, 1_000); // the store's own timer keeps no process alive
+  t.match(await warning, /cannot count uses: database is locked/);
+  clearInterval(awake);
+  holder.close();
+  t.equal(store.value.uses(id('a'))?.total, 1);
+});
+
+t.test('a closed store is not healthy', async (t) => {
+  const store = opened(t.testdir());
+  t.ok(store.isHealthy());
+  store.close();
+  t.notOk(store.isHealthy());
+});
