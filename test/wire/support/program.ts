@@ -101,6 +101,7 @@ export class Program {
       env: { PATH: process.env['PATH'] ?? '', ...env },
     });
     this.#child = child;
+    this.port = 0;
     await new Promise<void>((resolve, reject) => {
       const timer = setTimeout(
         () => reject(new Error(`not ready after ${startTimeoutMs} ms: ${this.#stderr.slice(from)}`)),
@@ -116,6 +117,20 @@ export class Program {
         resolve();
       });
     });
+  }
+
+  /** Waits for an end that comes of itself. @returns the exit code, or null for a signal */
+  async ended(timeoutMs = stopTimeoutMs): Promise<number | null> {
+    const child = this.#child;
+    if (child === null || this.exit !== null) return child?.exitCode ?? null;
+    await new Promise<void>((resolve, reject) => {
+      const timer = setTimeout(() => reject(new Error(`still alive after ${timeoutMs} ms`)), timeoutMs);
+      child.once('exit', () => {
+        clearTimeout(timer);
+        resolve();
+      });
+    });
+    return child.exitCode;
   }
 
   /** Waits for the end that a signal brings. @returns the exit code, or null for a signal */
