@@ -1,7 +1,12 @@
+import { formatOption } from './format.js';
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
 import { InvalidArgumentError, type Command } from 'commander';
 import { visible } from '../base/encoding.js';
 import { readAuditTail, verifyAuditLog } from '../manage/manage.js';
-import { placeOf, type PlaceOptions } from './place.js';
+import { auditDirOf } from '../app/app.js';
+import { findPlace, type PlaceOptions } from './place.js';
+import { CommandFailure, jsonLine, processTerminal } from './print.js';
 
 interface AuditOptions extends PlaceOptions {
   readonly auditDir?: string;
@@ -18,9 +23,19 @@ const placed = (command: Command): Command =>
     .option('--audit-dir <dir>', 'directory of the audit log')
     .option('--data-dir <dir>', 'data directory that holds it; default is $MEMGATE_DATA_DIR')
     .option('--config <file>', 'configuration file that names it')
-    .option('--format <format>', 'text or json', 'text');
+    .addOption(formatOption());
 
-const dirOf = async (options: AuditOptions): Promise<string> => options.auditDir ?? (await placeOf(options)).auditDir;
+/** The log's own directory, or that of the data directory or configuration. */
+async function dirOf(options: AuditOptions): Promise<string> {
+  const dir = options.auditDir ?? (await placedDir(options));
+  if (existsSync(dir)) return dir;
+  throw new CommandFailure(1, `there is no audit log in ${dir}`);
+}
+
+async function placedDir(options: PlaceOptions): Promise<string> {
+  const { dataDir, config } = await findPlace(options);
+  return config === null || options.dataDir !== undefined ? join(dataDir, 'audit') : auditDirOf(config);
+}
 
 /** `memgate audit tail|verify` */
 export function auditCommands(program: Command): void {
@@ -30,18 +45,18 @@ export function auditCommands(program: Command): void {
     .option('-n, --count <number>', 'how many', countOf, 20)
     .action(async (options: AuditOptions & { count: number }) => {
       for (const record of await readAuditTail(await dirOf(options), options.count)) {
-        process.stdout.write(`${options.format === 'json' ? JSON.stringify(record) : lineOf(record)}\n`);
+        processTerminal.out(options.format === 'json' ? jsonLine(record) : `${lineOf(record)}\n`);
       }
     });
   placed(audit.command('verify'))
     .description('Check the chain of the whole log: every change, gap, swap and cut is named with its place.')
     .action(async (options: AuditOptions) => {
       const found = await verifyAuditLog(await dirOf(options));
-      if (options.format === 'json') process.stdout.write(`${JSON.stringify(found)}\n`);
+      if (options.format === 'json') processTerminal.out(jsonLine(found));
       else {
         for (const { segment, line, kind, message } of found.problems)
-          process.stdout.write(`${segment}:${String(line)}: ${kind}: ${visible(message)}\n`);
-        process.stdout.write(
+          processTerminal.out(`${segment}:${String(line)}: ${kind}: ${visible(message)}\n`);
+        processTerminal.out(
           `${String(found.records)} records in ${String(found.segments)} segments: ${found.ok ? 'the chain holds' : 'THE CHAIN IS BROKEN'}\n`,
         );
       }

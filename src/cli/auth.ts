@@ -5,7 +5,7 @@ import { systemClock } from '../base/clock.js';
 import { messageOf } from '../base/log.js';
 import { newManifestKey, type KeyWish, type RotateWish } from '../manage/manage.js';
 import { durationArgument, everywhere, listArgument, oneMore } from './auth-options.js';
-import { findPlace, valueOf, withKeys, type OpenLocal, type PlaceOptions } from './auth-place.js';
+import { findPlace, valueOf, withKeys, type OpenLocal, type PlaceOptions } from './place.js';
 import {
   showChecked,
   showIssued,

@@ -1,3 +1,4 @@
+import { formatOption } from './format.js';
 import type { Command } from 'commander';
 import { checkSources } from '../app/app.js';
 
@@ -10,7 +11,7 @@ export function checkConfigCommand(program: Command): void {
     )
     .argument('<file>', 'configuration file')
     .option('--i-know-this-is-open', 'accept auth_mode: none, which lets everybody pass', false)
-    .option('--format <format>', 'text or json', 'text')
+    .addOption(formatOption())
     .action(async (file: string, options: { iKnowThisIsOpen: boolean; format: string }) => {
       const problems = await checkSources({ file, mayBeOpen: options.iKnowThisIsOpen });
       if (options.format === 'json')

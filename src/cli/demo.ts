@@ -1,3 +1,4 @@
+import { formatOption } from './format.js';
 import { InvalidArgumentError, type Command } from 'commander';
 import { startDemo, type Demo, type DemoOptions } from '../demo/demo.js';
 import { runUntilStopped } from './process-life.js';
@@ -20,7 +21,7 @@ export function demoCommand(program: Command): void {
     .option('--data-dir <dir>', 'keep everything here; default is a directory that is removed at the end')
     .option('--audit-dir <dir>', 'directory of the audit log')
     .option('--tier <name>', 'tier of every key but free_tier', 'enterprise')
-    .option('--format <format>', 'text, or json for one line of facts', 'text')
+    .addOption(formatOption())
     .action(async (options: Omit<DemoOptions, 'logLevel'> & { format: string }) => {
       const demo = await startDemo({ ...options, logLevel: 'warn' });
       if (!demo.ok) {

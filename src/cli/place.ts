@@ -1,33 +1,57 @@
-import { join, resolve } from 'node:path';
-import { environment } from '../base/env.js';
+import { resolve } from 'node:path';
 import { describeProblem } from '../base/document.js';
-import { auditDirOf } from '../app/app.js';
+import { environment } from '../base/env.js';
+import type { LocalKeys, LocalPlace } from '../app/app.js';
 import { loadConfig } from '../config/config.js';
-import { controlPath } from '../control/control.js';
+import { controlClient, controlPath, ControlError } from '../control/control.js';
+import type { KeyDesk, KeyProblem } from '../manage/manage.js';
+import type { Result } from '../base/result.js';
+import { CommandFailure } from './print.js';
 
+/** The options that say which data directory is meant. */
 export interface PlaceOptions {
   readonly dataDir?: string | undefined;
   readonly config?: string | undefined;
 }
 
-export interface Place {
-  readonly dataDir: string;
-  readonly auditDir: string;
-  readonly controlSocket: string;
+/** Opens the keys of a data directory that no process uses. */
+export type OpenLocal = (place: LocalPlace) => Promise<Result<LocalKeys, readonly string[]>>;
+
+/** `--data-dir` wins over the directory of `--config`, and both over MEMGATE_DATA_DIR. */
+export async function findPlace(options: PlaceOptions): Promise<LocalPlace> {
+  const loaded = options.config === undefined ? null : await loadConfig(options.config);
+  if (loaded !== null && !loaded.ok) throw new CommandFailure(1, loaded.why.map(describeProblem).join('\n'));
+  const config = loaded === null ? null : loaded.value;
+  const given =
+    options.dataDir ?? (config === null ? environment('MEMGATE_DATA_DIR') : config.resolvePath(config.config.data_dir));
+  if (given === undefined || given === '')
+    throw new CommandFailure(2, 'which data directory? Give --data-dir DIR or --config FILE, or set MEMGATE_DATA_DIR');
+  return { dataDir: resolve(given), config };
 }
 
-/** Where the process keeps its data: --data-dir, else --config, else $MEMGATE_DATA_DIR. */
-export async function placeOf(options: PlaceOptions): Promise<Place> {
-  if (options.config !== undefined) {
-    const loaded = await loadConfig(options.config);
-    if (!loaded.ok) throw new Error(loaded.why.map(describeProblem).join('\n'));
-    const dataDir =
-      options.dataDir === undefined ? loaded.value.resolvePath(loaded.value.config.data_dir) : resolve(options.dataDir);
-    return { dataDir, auditDir: auditDirOf(loaded.value), controlSocket: controlPath(dataDir) };
+/** Works with the keys of the running process, or of the store when none runs. */
+export async function withKeys<T>(
+  options: PlaceOptions,
+  openLocal: OpenLocal,
+  work: (keys: KeyDesk) => Promise<T>,
+): Promise<T> {
+  const place = await findPlace(options);
+  const client = await controlClient(controlPath(place.dataDir)).catch((thrown: unknown) => {
+    if (thrown instanceof ControlError) throw new CommandFailure(1, thrown.message);
+    throw thrown;
+  });
+  if (client !== null) return work(client.keys);
+  const local = await openLocal(place);
+  if (!local.ok) throw new CommandFailure(1, local.why.join('\n'));
+  try {
+    return await work(local.value.keys);
+  } finally {
+    await local.value.close();
   }
-  const named = options.dataDir ?? environment('MEMGATE_DATA_DIR');
-  if (named === undefined)
-    throw new Error('which process? give --data-dir DIR or --config FILE, or set MEMGATE_DATA_DIR');
-  const dataDir = resolve(named);
-  return { dataDir, auditDir: join(dataDir, 'audit'), controlSocket: controlPath(dataDir) };
+}
+
+/** The value, or a failure that says every problem. */
+export function valueOf<T>(answer: Result<T, KeyProblem>): T {
+  if (answer.ok) return answer.value;
+  throw new CommandFailure(1, answer.why.problems.join('\n'));
 }

@@ -1,12 +1,18 @@
 import type { Command } from 'commander';
-import { controlClient } from '../control/control.js';
-import { placeOf, type PlaceOptions } from './place.js';
+import { controlClient, controlPath, type ControlClient } from '../control/control.js';
+import type { JsonValue } from '../model/audit.js';
+import { findPlace, type PlaceOptions } from './place.js';
+import { CommandFailure, processTerminal } from './print.js';
 
-const clientOrFail = async (options: PlaceOptions): Promise<NonNullable<Awaited<ReturnType<typeof controlClient>>>> => {
-  const { controlSocket, dataDir } = await placeOf(options);
-  const client = await controlClient(controlSocket);
-  if (client === null) throw new Error(`no memgate process is running on data directory ${dataDir}`);
-  return client;
+const clientOrFail = async (options: PlaceOptions): Promise<ControlClient> => {
+  const { dataDir } = await findPlace(options);
+  const client = await controlClient(controlPath(dataDir));
+  if (client !== null) return client;
+  throw new CommandFailure(1, `no memgate process is running on data directory ${dataDir}`);
+};
+
+const show = (answer: JsonValue): void => {
+  processTerminal.out(`${JSON.stringify(answer, null, 2)}\n`);
 };
 
 /** `memgate reload` */
@@ -17,7 +23,7 @@ export function reloadCommand(program: Command): void {
     )
     .action(async (options: PlaceOptions) => {
       const answer = await (await clientOrFail(options)).reload();
-      process.stdout.write(`${JSON.stringify(answer, null, 2)}\n`);
+      show(answer);
       const isReloaded =
         typeof answer === 'object' && answer !== null && 'reloaded' in answer && answer.reloaded === true;
       process.exitCode = isReloaded ? 0 : 1;
@@ -29,8 +35,7 @@ export function statusCommand(program: Command): void {
   placed(program.command('status'))
     .description('Show what the running process is and how it does.')
     .action(async (options: PlaceOptions) => {
-      const status = await (await clientOrFail(options)).status();
-      process.stdout.write(`${JSON.stringify(status, null, 2)}\n`);
+      show(await (await clientOrFail(options)).status());
     });
 }
 
