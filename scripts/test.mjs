@@ -14,7 +14,7 @@ const script = (name, ...args) => [process.execPath, `scripts/${name}`, ...args]
 const bin = (name, ...args) => [`node_modules/.bin/${name}`, ...args];
 
 /** Share of lines that the tests must reach, in percent. It only ever goes up. */
-const coverageMin = { lines: 85, branches: 80 };
+const coverageMin = { lines: 92, branches: 86 };
 const shownLinesMax = 60;
 
 /** Programs that some checks need, and what is left out without them. */
