@@ -75,6 +75,8 @@ const bytesKeptMax = 64 * 1_048_576;
 /** U: an upstream of raw TCP that stores every byte and answers what a script says. */
 export class Recorder {
   readonly requests: RecordedRequest[] = [];
+  /** Ids of all requests whose head has arrived, whether or not the rest came. */
+  readonly begun = new Set<string>();
   /** Connections that said something which is not HTTP/1.1 to the letter. */
   readonly broken: { readonly connection: number; readonly why: string }[] = [];
   readonly #chunks: { readonly connection: number; readonly bytes: Buffer }[] = [];
@@ -195,6 +197,7 @@ export class Recorder {
     const reader = new StrictReader({
       head: (request) => {
         const head = recorded(request);
+        this.begun.add(head.id);
         this.#script.head?.(head, reply);
       },
       done: (request) => {

@@ -32,8 +32,8 @@ export interface Exchange {
 export interface ConnectOptions {
   readonly port: number;
   readonly localAddress?: string | undefined;
-  /** Answers are to HEAD: they have no body. */
-  readonly head?: boolean | undefined;
+  /** Answers are to HEAD: they have no body. All of them, or those of which it says so by their number. */
+  readonly head?: boolean | ((at: number) => boolean) | undefined;
 }
 
 const toBytes = (bytes: string | Buffer): Buffer => (typeof bytes === 'string' ? Buffer.from(bytes, 'latin1') : bytes);
@@ -43,14 +43,14 @@ export class Client {
   readonly socket: Socket;
   readonly #chunks: Buffer[] = [];
   readonly #waiting = new Set<() => void>();
-  readonly #isHead: boolean;
+  readonly #isHead: (at: number) => boolean;
   readonly #startedMs = performance.now();
   #bytes: Buffer | null = null;
   #lastByteMs = 0;
   #closedMs: number | null = null;
   #wasReset = false;
 
-  private constructor(socket: Socket, isHead: boolean) {
+  private constructor(socket: Socket, isHead: (at: number) => boolean) {
     this.socket = socket;
     this.#isHead = isHead;
     socket.on('data', (chunk) => {
@@ -77,7 +77,7 @@ export class Client {
       noDelay: true,
       ...(localAddress !== undefined && { localAddress }),
     });
-    const client = new Client(socket, head);
+    const client = new Client(socket, typeof head === 'boolean' ? () => head : head);
     await new Promise<void>((resolve, reject) => {
       socket.once('connect', resolve).once('error', reject);
     });
@@ -192,7 +192,11 @@ async function take(client: Client, step: Step, timeoutMs: number): Promise<void
   else await client.until(() => client.isClosed || client.bytes.includes(step.until), timeoutMs);
 }
 
-function readAnswers(bytes: Buffer, isHead: boolean, isClosed: boolean): { answers: Answer[]; interim: number[] } {
+function readAnswers(
+  bytes: Buffer,
+  isHead: (at: number) => boolean,
+  isClosed: boolean,
+): { answers: Answer[]; interim: number[] } {
   const answers: Answer[] = [];
   const interim: number[] = [];
   let at = 0;
@@ -211,7 +215,7 @@ function readAnswers(bytes: Buffer, isHead: boolean, isClosed: boolean): { answe
     }
     const header = (name: string): string | undefined =>
       headers.find(([key]) => key.toLowerCase() === name.toLowerCase())?.[1];
-    const isBodiless = isHead || status === 204 || status === 304;
+    const isBodiless = isHead(answers.length) || status === 204 || status === 304;
     const read = isBodiless ? { body: Buffer.alloc(0), next: end + 4 } : readBody(bytes, end + 4, header);
     const body = read?.body ?? bytes.subarray(end + 4);
     const isUntilClose =
