@@ -63,7 +63,7 @@ curl -i '${recall}' -H 'Authorization: Bearer ${keys.beta_writer}' -H 'X-Memory-
 curl -i '${recall}&space=beta' -H 'Authorization: Bearer ${keys.alpha_reader}' -H 'X-Memory-Space: alpha'
 
 # 429: the free tier has a burst of 10
-for i in $(seq 1 12); do curl -s -o /dev/null -w '%{http_code} ' '${recall}' -H 'Authorization: Bearer ${keys.free_tier}' -H 'X-Memory-Space: alpha'; done; echo
+curl -s -o /dev/null -w '%{http_code} ' '${recall}&n=[1-20]' -H 'Authorization: Bearer ${keys.free_tier}' -H 'X-Memory-Space: alpha'; echo
 
 # every decision, on disk before it took effect
 npx memgate audit tail -n 60 --data-dir '${dataDir}'
