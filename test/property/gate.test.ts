@@ -1,0 +1,364 @@
+import type { ServerResponse } from 'node:http';
+import { createRequire } from 'node:module';
+import { PassThrough, Readable } from 'node:stream';
+import fc from 'fast-check';
+import t from 'tap';
+import { systemClock } from '../../src/base/clock.js';
+import { Secret } from '../../src/base/secret.js';
+import { createForward } from '../../src/forward/forward.js';
+import type { UpstreamRequest } from '../../src/forward/port.js';
+import { createGate, trustHeaders } from '../../src/gate/gate.js';
+import type { Decision } from '../../src/model/decision.js';
+import { Admission, Identity, Observed, Permit, Receipt, type Target } from '../../src/model/proofs.js';
+import type { CleanRequest, RawRequest, RequestBody } from '../../src/model/request.js';
+import { anonymous } from '../../src/model/subject.js';
+import { createResolve } from '../../src/resolve/resolve.js';
+import { loadProfile } from '../../src/resolve/profile.js';
+import { readAll } from '../wire/support/strict-reader.js';
+
+/*
+ * A request that undici refuses takes a connection of its pool away for ever. So whatever the gate accepts and forward hands over
+ * is put to undici's own validation, which throws for everything that it would refuse, and then to a strict reader.
+ */
+
+const seed = Number(process.env['MEMGATE_TEST_SEED'] ?? 20_261_121);
+const runs = Number(process.env['MEMGATE_TEST_RUNS'] ?? 4_000);
+t.comment(`fast-check seed ${seed}`);
+
+// The validation has no door of its own in undici; it is the file that the pool's connections use.
+const UndiciRequest = createRequire(import.meta.url)('undici/lib/core/request.js') as new (
+  origin: string,
+  options: object,
+  handler: object,
+) => unknown;
+const handler = Object.fromEntries(
+  ['onConnect', 'onHeaders', 'onData', 'onComplete', 'onError', 'onUpgrade'].map((name) => [name, () => undefined]),
+);
+
+const profile = await loadProfile('config/profiles/engram.yaml');
+if (!profile.ok) throw new Error('the profile does not load');
+const resolve = createResolve({ profile: profile.value, isKnownSpace: () => true, inspectMaxBytes: 1_024 });
+const own = ['x-request-id', 'x-auth-subject', 'x-auth-key-id', 'x-auth-spaces'];
+const gate = createGate({
+  allowedHosts: new Set(),
+  isTrustedProxy: () => true,
+  protectedHeaders: [...profile.value.dropHeaders, ...own],
+});
+
+/** What forward hands to the upstream client for a proof. */
+function handedOver(proof: Receipt | Observed): UpstreamRequest {
+  const handed: UpstreamRequest[] = [];
+  const forward = createForward({
+    upstream: {
+      send: (request) => {
+        handed.push(request);
+        return { abort: () => undefined, resume: () => undefined };
+      },
+      stats: () => ({ connected: 0, pending: 0, running: 0 }),
+      close: () => Promise.resolve(),
+    },
+    clock: systemClock,
+    request: {
+      identity: {
+        requestId: 'X-Request-Id',
+        subject: 'X-Auth-Subject',
+        keyId: 'X-Auth-Key-Id',
+        spaces: 'X-Auth-Spaces',
+      },
+      credential: { header: 'X-Upstream-Key', scheme: '', secret: new Secret('upstream secret 0123456789') },
+      drop: new Set(['authorization', 'x-api-key', 'x-upstream-key', ...trustHeaders, ...own]),
+    },
+    answer: { drop: new Set(), upstreamAuthority: '127.0.0.1', injectsCredential: true },
+    bodyTimeoutMs: 1_000,
+    streamIdleTimeoutMs: 1_000,
+    deadlineMs: 1_000,
+  });
+  const response = Object.assign(new PassThrough(), { headersSent: false }) as unknown as ServerResponse;
+  void forward(proof, { response, ownHeaders: [] });
+  response.emit('close'); // ends the exchange and its deadline
+  if (handed[0] === undefined) throw new Error('forward sent nothing');
+  return handed[0];
+}
+
+const latin1 = fc.string({
+  unit: fc.integer({ min: 0, max: 255 }).map((code) => String.fromCharCode(code)),
+  maxLength: 12,
+});
+const visible = fc.string({
+  unit: fc.integer({ min: 0x20, max: 0x7e }).map((code) => String.fromCharCode(code)),
+  maxLength: 16,
+});
+const odd = fc.constantFrom(
+  '',
+  ' ',
+  '\t',
+  '\r\n',
+  '\0',
+  'ä',
+  '€',
+  'chunked',
+  'close',
+  'keep-alive',
+  '100-continue',
+  'websocket',
+  'h2c',
+  '5',
+  '0',
+  'alpha',
+  'h',
+  'a, b',
+  'application/json',
+  '\x7f',
+  '\x80\xff',
+);
+const value = fc.oneof({ weight: 4, arbitrary: visible }, { weight: 2, arbitrary: odd }, latin1);
+const known = [
+  'Host',
+  'Connection',
+  'Content-Length',
+  'Transfer-Encoding',
+  'Keep-Alive',
+  'Upgrade',
+  'Expect',
+  'TE',
+  'Trailer',
+  'Proxy-Connection',
+  'HTTP2-Settings',
+  'Authorization',
+  'X-API-Key',
+  'Content-Type',
+  'Content-Encoding',
+  'X-Memory-Space',
+  'X-Memory-Space-Id',
+  'X-Forwarded-For',
+  'X-Request-Id',
+  'Cookie',
+  'User-Agent',
+  'Accept',
+  'x_note',
+  'X-Auth-Subject',
+  '__proto__',
+  'constructor',
+  'hasOwnProperty',
+  'toString',
+  'X-Note',
+  "a!#$%&'*+.^`|~",
+];
+const name = fc.oneof(
+  { weight: 6, arbitrary: fc.constantFrom(...known) },
+  { weight: 2, arbitrary: fc.stringMatching(/^[A-Za-z0-9-]{1,12}$/) },
+  latin1,
+);
+const line = fc.oneof(
+  {
+    weight: 3,
+    arbitrary: fc.tuple(
+      fc.constantFrom('Accept', 'X-Note', 'User-Agent', '__proto__', 'constructor', 'x_note', 'Pragma', 'Via'),
+      value,
+    ),
+  },
+  fc.tuple(name, value),
+);
+const piece = fc.constantFrom(
+  '/',
+  '?',
+  '&',
+  '=',
+  '%20',
+  '%C3%A4',
+  '%2e',
+  'a',
+  '..',
+  '[',
+  '"',
+  '~',
+  ' ',
+  'ä',
+  '\0',
+  '\x7f',
+  '|',
+  '+',
+  "'",
+  '*',
+  ':',
+  '@',
+  'space=alpha',
+  '%',
+  '#',
+  ';',
+  '\\',
+);
+const target = fc.oneof(
+  {
+    weight: 6,
+    arbitrary: fc.constantFrom(
+      '/api/v1/memories/recall?q=x',
+      '/api/v1/memories/remember',
+      '/api/v1/memories/abc',
+      '/health',
+      '/docs/a/b',
+      '/api/v1/spaces',
+      'http://h/health',
+    ),
+  },
+  {
+    weight: 4,
+    arbitrary: fc
+      .tuple(
+        fc.constantFrom('/', '/docs/', '/api/v1/memories/', '/api/v1/memories/recall?'),
+        fc.array(piece, { maxLength: 8 }),
+      )
+      .map(([start, parts]) => start + parts.join('')),
+  },
+  latin1.map((text) => `/${text}`),
+);
+const body = fc.oneof(
+  fc.constant(null),
+  fc.constant(''),
+  fc.constant('{}'),
+  fc.constant('{"content":"x","memory_space_id":"alpha"}'),
+  latin1,
+);
+const requests = fc.record({
+  method: fc.oneof(
+    { weight: 8, arbitrary: fc.constantFrom('GET', 'POST', 'DELETE', 'HEAD', 'PUT', 'PATCH', 'OPTIONS') },
+    latin1,
+  ),
+  target,
+  httpVersion: fc.oneof({ weight: 12, arbitrary: fc.constant('1.1') }, fc.constantFrom('1.0', '2.0', '0.9')),
+  host: fc.oneof({ weight: 10, arbitrary: fc.constant('h') }, value),
+  lines: fc.array(line, { maxLength: 6 }),
+  space: fc.constantFrom('alpha', null, 'beta'),
+  framing: fc.constantFrom('length', 'chunked', 'none'),
+  body,
+  subject: fc.oneof(fc.constant('key'), fc.string({ unit: 'binary', maxLength: 12 }), latin1),
+});
+type Shape = typeof requests extends fc.Arbitrary<infer One> ? One : never;
+
+const bodyOf = (shape: Shape): RequestBody => {
+  const bytes = Buffer.from(shape.body ?? '', 'latin1');
+  const framing = shape.body === null ? 'none' : shape.framing;
+  return {
+    framing: framing,
+    length: framing === 'chunked' ? null : bytes.length,
+    isComplete: true,
+    received: bytes.length,
+    collect: () => Promise.resolve({ ok: true, value: bytes }),
+    stream: () => Readable.from([bytes]),
+    discard: () => Promise.resolve(),
+  };
+};
+
+function rawOf(shape: Shape): RawRequest {
+  const framed =
+    shape.body === null || shape.framing === 'none'
+      ? []
+      : shape.framing === 'chunked'
+        ? ['Transfer-Encoding', 'chunked']
+        : ['Content-Length', String(shape.body.length)];
+  const rawHeaders = [
+    'Host',
+    shape.host,
+    ...(shape.body === null ? [] : ['Content-Type', 'application/json']),
+    ...framed,
+    ...(shape.space === null ? [] : ['X-Memory-Space', shape.space]),
+    ...shape.lines.flat(),
+  ];
+  const { method, target: at, httpVersion } = shape;
+  return {
+    id: 'ID',
+    receivedAtMs: 0,
+    startedMs: 0,
+    method,
+    target: at,
+    httpVersion,
+    rawHeaders,
+    peerAddress: '127.0.0.1',
+    upgrade: false,
+    body: bodyOf(shape),
+  };
+}
+
+const decision: Decision & { readonly allow: true } = {
+  allow: true,
+  reasons: [],
+  missing: [],
+  tier: 'free',
+  limits: [],
+  obligations: { audit: 'info' },
+};
+
+async function proofsOf(request: CleanRequest, subjectId: string): Promise<readonly (Receipt | Observed)[]> {
+  const head = resolve(request);
+  const resolved = head.ok ? await head.value.complete() : null;
+  const found: Target | null = resolved?.ok === true ? resolved.value : null;
+  const proofs: (Receipt | Observed)[] = [Observed.recorded(request, found)];
+  if (found === null) return proofs;
+  const identity = Identity.verified({ ...anonymous, kind: 'api_key', id: subjectId }, () => null);
+  return [...proofs, Receipt.recorded(Admission.admit(Permit.grant(identity, found, { decision, input: '{}' }), null))];
+}
+
+/** The head as it goes out, for the strict reader. */
+const written = ({ method, target: at, headers, body: bytes }: UpstreamRequest): Buffer => {
+  const lines = Array.from(
+    { length: headers.length / 2 },
+    (_, pair) => `${headers[pair * 2] ?? ''}: ${headers[pair * 2 + 1] ?? ''}\r\n`,
+  ).join('');
+  const length = Buffer.isBuffer(bytes) ? bytes : Buffer.alloc(0);
+  const framed =
+    bytes === null || Buffer.isBuffer(bytes) || /content-length/i.test(lines)
+      ? lines.replace(/content-length: \d+/i, `Content-Length: ${length.length}`)
+      : lines;
+  return Buffer.concat([
+    Buffer.from(`${method} ${at} HTTP/1.1\r\nHost: u\r\n${framed.replace(/^host: .*\r\n/im, '')}\r\n`, 'latin1'),
+    length,
+  ]);
+};
+
+let accepted = 0;
+let admitted = 0;
+
+await t.test('nothing that undici would refuse is ever handed to it', async (t) => {
+  await fc.assert(
+    fc.asyncProperty(requests, async (shape) => {
+      const request = gate(rawOf(shape));
+      if (!request.ok) return;
+      accepted += 1;
+      for (const proof of await proofsOf(request.value, shape.subject)) {
+        if (proof instanceof Receipt) admitted += 1;
+        const handed = handedOver(proof);
+        const { method, target: path, headers, body: bytes } = handed;
+        new UndiciRequest(
+          'http://127.0.0.1:1',
+          { path, method, headers: [...headers], body: bytes, bodyTimeout: 1, reset: false },
+          handler,
+        );
+        const { requests: read, wrong } = readAll(written(handed));
+        if (wrong !== null || read.length !== 1) throw new Error(`a strict reader would not take it: ${String(wrong)}`);
+      }
+    }),
+    { seed, numRuns: runs },
+  );
+  t.comment(`${accepted} of ${runs} were accepted, ${admitted} of them admitted`);
+  t.ok(accepted > runs / 20, 'enough of them are requests');
+  t.ok(admitted > runs / 100, 'enough of them have a route');
+});
+
+await t.test('the oracle refuses what it should', async (t) => {
+  const base = { path: '/', method: 'GET', headers: [] as string[] };
+  const refused = [
+    { path: '/a b' },
+    { path: 'a' },
+    { method: 'G T' },
+    { headers: ['Expect', '100-continue'] },
+    { headers: ['Transfer-Encoding', 'chunked'] },
+    { headers: ['Upgrade', 'x'] },
+    { headers: ['Keep-Alive', '1'] },
+    { headers: ['Host', 'a', 'Host', 'b'] },
+    { headers: ['a b', 'c'] },
+    { headers: ['a', 'b\r\nc'] },
+    { headers: ['Content-Length', 'x'] },
+  ];
+  for (const over of refused)
+    t.throws(() => new UndiciRequest('http://127.0.0.1:1', { ...base, ...over }, handler), JSON.stringify(over));
+});
