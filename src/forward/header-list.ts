@@ -71,5 +71,8 @@ function pushLength(list: string[], request: CleanRequest, body: Buffer | null):
 }
 
 /** Identity values are opaque: whatever is not plain is percent-encoded, so that no value can become a second header. */
-const plain = (value: string): string =>
-  value.replaceAll(/[^A-Za-z0-9._:@/+-]/g, (character) => encodeURIComponent(character));
+const plain = (value: string): string => value.replaceAll(/[^A-Za-z0-9._:@/+-]/gu, percentEncoded);
+
+/** By bytes: `encodeURIComponent` throws for half a surrogate pair. */
+const percentEncoded = (character: string): string =>
+  Array.from(Buffer.from(character), (byte) => `%${byte.toString(16).toUpperCase().padStart(2, '0')}`).join('');

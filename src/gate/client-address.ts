@@ -11,10 +11,11 @@ export function networkTest(entries: readonly string[]): Result<(address: string
   if (entries.length === 0) return ok(() => false);
   const list = new BlockList();
   for (const entry of entries) {
-    const [address = '', prefix] = entry.split('/');
+    const [address = '', prefix, ...more] = entry.split('/');
     const family = isIP(address);
     const bits = prefix === undefined ? (family === 6 ? 128 : 32) : Number(prefix);
-    if (family === 0 || !/^\d{1,3}$/.test(prefix ?? '0') || bits > (family === 6 ? 128 : 32)) return no(entry);
+    if (family === 0 || more.length > 0 || !/^\d{1,3}$/.test(prefix ?? '0') || bits > (family === 6 ? 128 : 32))
+      return no(entry);
     list.addSubnet(address, bits, family === 6 ? 'ipv6' : 'ipv4');
   }
   return ok((address) => {
