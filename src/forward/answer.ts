@@ -25,12 +25,16 @@ export function passableHeaders(status: number, raw: readonly string[], rules: A
     throw new Fault('upstream.invalid', `over ${String(headerLinesMax)} header lines`);
   const nominated = nominations(raw);
   const list: string[] = [];
+  let encodings = 0;
   for (let i = 0; i + 1 < raw.length; i += 2) {
     const name = raw[i] ?? '';
     const value = raw[i + 1] ?? '';
     const key = name.toLowerCase();
-    if (key === 'transfer-encoding' && value.toLowerCase() !== 'chunked')
-      throw new Fault('upstream.invalid', 'a transfer-encoding other than chunked');
+    if (key === 'transfer-encoding') {
+      encodings += 1;
+      if (encodings > 1 || value.toLowerCase() !== 'chunked')
+        throw new Fault('upstream.invalid', 'a transfer-encoding other than one chunked');
+    }
     if (hopByHop.has(key) || rules.drop.has(key) || nominated?.has(key) === true) continue;
     list.push(name, key === 'location' ? ownLocation(value, rules.upstreamAuthority) : value);
   }
