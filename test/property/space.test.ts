@@ -12,7 +12,7 @@ import type { AuditRecord } from '../wire/support/audit.js';
  */
 
 const seed = Number(process.env['MEMGATE_TEST_SEED'] ?? 20_261_122);
-const runs = Number(process.env['MEMGATE_TEST_RUNS'] ?? 3_000);
+const runs = Number(process.env['MEMGATE_TEST_RUNS'] ?? 2_200);
 t.comment(`fast-check seed ${String(seed)}`);
 
 const profile = await engramProfile();
