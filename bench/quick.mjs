@@ -98,6 +98,7 @@ const next = requestsFor(target, facts.keys.alpha_writer);
 const warm = await openLoop(target, { rate: Math.min(rate, 500), seconds: 3, connections, next });
 if (warm.problems.size > 0) failure(`warming up: ${JSON.stringify([...warm.problems])}`);
 const before = cpuSeconds(gateway.child.pid);
+const memoryBefore = memoryOf(gateway.child.pid);
 const { latencies, problems, sent } = await openLoop(target, { rate, seconds, connections, next });
 const after = cpuSeconds(gateway.child.pid);
 const memory = memoryOf(gateway.child.pid);
@@ -119,6 +120,7 @@ const figures = {
   p50_ms: Number(quantile(latencies, 0.5).toFixed(2)),
   p99_ms: Number(quantile(latencies, 0.99).toFixed(2)),
   max_ms: Number(quantile(latencies, 1).toFixed(2)),
+  rss_before_mib: Math.round(memoryBefore.nowMiB),
   rss_mib: Math.round(memory.nowMiB),
   rss_peak_mib: Math.round(memory.peakMiB),
   node: process.version,
@@ -141,7 +143,7 @@ else {
       'latency',
       `p50 ${figures.p50_ms} ms, p99 ${figures.p99_ms} ms, longest ${figures.max_ms} ms, from the scheduled time`,
     ],
-    ['RSS', `${figures.rss_mib} MiB, peak ${figures.rss_peak_mib} MiB`],
+    ['RSS', `${figures.rss_mib} MiB, ${figures.rss_before_mib} MiB before the load, peak ${figures.rss_peak_mib} MiB`],
     ['machine', `${figures.cores} cores, ${figures.cpu}, Node ${figures.node}`],
   ];
   for (const [name, text] of lines) process.stdout.write(`${name.padEnd(16)} ${text}\n`);

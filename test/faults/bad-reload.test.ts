@@ -9,7 +9,7 @@ import { makePlace, startProgram, type Place, type Program } from './support/pro
 import { openRecorder } from './support/recorder.js';
 
 // One good reload and the two other ways in are tried behind every so many broken inputs.
-const every = howMany(1, 14);
+const every = howMany(1, 28);
 
 interface Refused {
   readonly generation: string;

@@ -52,7 +52,7 @@ t.test(`R2: no decision is lost over ${kills} SIGKILLs at ${rate} requests/s`, a
   const records = await allRecords(place.auditDir);
   const { problems, ...joined } = joinRecords(records, recorder.arrivals);
   t.strictSame(problems, [], 'every request that went upstream is in the log, and every allowed one is accounted for');
-  t.ok(joined.arrivals > kills * 5, `the load was there: ${joined.arrivals} requests`);
+  t.ok(joined.arrivals > kills, `the load was there: ${joined.arrivals} requests`);
   const verdict = await verifyAuditLog(place.auditDir);
   t.strictSame(verdict.problems, [], 'the chain verifies');
   const recoveries = records.filter(({ type, part }) => type === 'system.recovered' && part === 1);
