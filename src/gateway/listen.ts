@@ -96,6 +96,7 @@ class Door implements Listener {
       .on('checkContinue', take) // 100 is sent when the body is first read
       .on('checkExpectation', take) // the gate answers 417
       .on('connect', ({ socket }: IncomingMessage) => {
+        socket.on('error', () => undefined); // Node listens no more, and an error that nobody hears ends the process
         this.#sockets.queue(socket, this.#noRequest(socket, 'gate.method'));
       })
       .on('clientError', this.#notARequest.bind(this));

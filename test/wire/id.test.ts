@@ -103,7 +103,7 @@ await wireCase(t, program, { name: 'ID-10 an upstream that echoes', allow }, asy
   c.t.ok(namesOf(passed).includes('authorization'), 'ours was');
 });
 
-await wireCase(t, program, { name: 'ID-11 the upstream refuses our credential', allow }, async (c) => {
+await wireCase(t, program, { name: 'ID-10 an upstream that refuses our credential', allow }, async (c) => {
   c.recorder.script({
     request: answers.raw(
       'HTTP/1.1 401 Unauthorized\r\nWWW-Authenticate: Bearer realm="memory"\r\nContent-Length: 0\r\n\r\n',

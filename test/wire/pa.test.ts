@@ -1,6 +1,8 @@
 import t from 'tap';
 import { H, SA, wireCase } from './support/cases.js';
 import { startProgram } from './support/program.js';
+import { answers } from './support/recorder.js';
+import { Client } from './support/wire.js';
 
 const program = await startProgram(t);
 
@@ -75,6 +77,20 @@ await wireCase(t, program, { name: 'PA-08 CONNECT, TRACE and the asterisk' }, as
   await c.refused('TRACE', c.get('/api/v1/memories/recall').replace('GET', 'TRACE'), { status: 405 });
   await c.refused('an unknown word', c.get('/api/v1/memories/recall').replace('GET', 'FETCH'), { status: [400, 405] });
   await c.refused('PROPFIND', c.get('/api/v1/memories/recall').replace('GET', 'PROPFIND'), { status: 405 });
+});
+
+await wireCase(t, program, { name: 'PA-08 CONNECT behind a good one', allow: { untracked: true } }, async (c) => {
+  c.recorder.script({ request: answers.delayed(100) });
+  const both = `${c.good}CONNECT 127.0.0.1:9901 HTTP/1.1\r\n${H}\r\n`;
+  const { answers: got } = await c.send(both, { answers: 2 });
+  c.t.strictSame(
+    got.map(({ status }) => status),
+    [200, 405],
+  );
+  const client = await Client.open({ port: program.port });
+  client.write(both);
+  await c.recorder.until(() => c.forwarded.length === 2);
+  client.socket.resetAndDestroy(); // nobody is left to hear of it
 });
 
 await wireCase(t, program, { name: 'PA-09 fragments' }, async (c) => {

@@ -91,24 +91,30 @@ await wireCase(t, program, { name: 'PS-14 chunks that are mostly framing' }, asy
   await c.refused('64 KiB of extension', `${head}5;${'a'.repeat(65_536)}\r\nhello\r\n0\r\n\r\n`, {
     status: [400, 413],
   });
-  const cpuBefore = program.cpuMs();
-  const flood = c.send(head + `1;${'e'.repeat(99)}\r\nx\r\n`.repeat(10_000));
-  const times: number[] = [];
-  for (let i = 0; i < 20; i += 1) {
-    const startedMs = performance.now();
-    await c.passes(`GOOD ${i}`, c.good);
-    times.push(performance.now() - startedMs);
-  }
-  const [answer] = (await flood).answers;
-  c.t.equal(answer?.status, 413, '10,000 chunks');
-  c.t.match(await c.refusalRecord(answer), { code: 'gate.body-too-large' });
+  const flood = head + `1;${'e'.repeat(99)}\r\nx\r\n`.repeat(10_000);
+  const once = async (): Promise<{ slowestMs: number; cpuMs: number }> => {
+    const cpuBefore = program.cpuMs();
+    const refusal = c.send(flood);
+    const times: number[] = [];
+    for (let i = 0; i < 20; i += 1) {
+      const startedMs = performance.now();
+      await c.passes(`GOOD ${i}`, c.good);
+      times.push(performance.now() - startedMs);
+    }
+    const [answer] = (await refusal).answers;
+    c.t.equal(answer?.status, 413, '10,000 chunks');
+    c.t.match(await c.refusalRecord(answer), { code: 'gate.body-too-large' });
+    return { slowestMs: Math.max(...times), cpuMs: program.cpuMs() - cpuBefore };
+  };
+  // The machine may be busy with something else, but hardly three times in a row.
+  let best = await once();
+  for (let tries = 1; tries < 3 && best.slowestMs > 100; tries += 1) best = await once();
+  c.t.ok(best.slowestMs <= 100, `GOOD meanwhile: ${best.slowestMs.toFixed(1)} ms`);
+  c.t.ok(best.cpuMs <= 1_000, `at most 1 s of CPU: ${best.cpuMs} ms`);
   c.t.notOk(
     c.forwarded.some(({ method }) => method === 'POST'),
     'none of it is at the recorder',
   );
-  c.t.ok(program.cpuMs() - cpuBefore <= 1_000, `at most 1 s of CPU (${program.cpuMs() - cpuBefore} ms)`);
-  const slowest = Math.max(...times);
-  c.t.ok(slowest <= 250, `GOOD meanwhile (${slowest.toFixed(1)} ms; 100 ms on a machine that does nothing else)`);
 });
 
 await wireCase(t, program, { name: 'PS-15 trailers' }, async (c) => {
@@ -163,6 +169,29 @@ await wireCase(t, program, { name: 'PS-22 pipelining' }, async (c) => {
     'in that order',
   );
   c.t.equal(c.forwarded.length, 3);
+});
+
+await wireCase(
+  t,
+  program,
+  { name: 'PS-22 nothing behind an answer that closes', allow: { untracked: true } },
+  async (c) => {
+    const disagreeing = c.goodWith('X-Memory-Space-Id: beta\r\n');
+    const twoReadings = `${c.rememberHead('Transfer-Encoding: gzip, chunked\r\n')}0\r\n\r\n`;
+    const late = `POST /api/v1/memories/remember HTTP/1.1\r\n${H}${c.key('KX')}${SA}${J}Content-Length: 15\r\n\r\n${memory}`;
+    for (const first of [disagreeing, twoReadings, late, c.get('/nowhere')]) {
+      const { answers: got, isClosed } = await c.send(first + c.good + c.good, { answers: 3 });
+      c.t.equal(got.length, 1, 'one answer');
+      c.t.ok(isClosed, 'and the end');
+    }
+    c.t.equal(c.forwarded.length, 0, 'what stood behind it is not executed');
+  },
+);
+
+await wireCase(t, program, { name: 'PS-22 more than anybody needs at once', allow: { untracked: true } }, async (c) => {
+  const { isClosed } = await c.send(c.good.repeat(200), { answers: 200 });
+  c.t.ok(isClosed, 'the connection is cut');
+  c.t.ok(c.forwarded.length <= 1, 'instead of keeping them');
 });
 
 await wireCase(t, program, { name: 'PS-23 a request in the body of a refused one' }, async (c) => {
@@ -266,7 +295,7 @@ await wireCase(t, program, { name: 'PS-32 too many header lines' }, async (c) =>
 await wireCase(
   t,
   program,
-  { name: 'PS-33 a broken request behind a good one', allow: { untracked: true } },
+  { name: 'PS-22 a broken request behind a good one', allow: { untracked: true } },
   async (c) => {
     c.recorder.script({ request: answers.delayed(100) });
     const { answers: got, isClosed } = await send(program.port, `${c.good}GET / HTTP/1.1\nHost: a\n\n`, { answers: 2 });

@@ -42,6 +42,7 @@ const mib = 1_048_576;
 const rssGrowthMax = 32 * mib;
 const rssGrowthHashingMax = 64 * mib;
 const goodMsMax = 1_000;
+const outcomeWaitMs = 2_000;
 /** What the readiness probe asks the upstream of this profile. */
 const probeTarget = '/health/alive';
 const hopByHop = [
@@ -91,7 +92,7 @@ export async function checkInvariants(
     'I1: no bug was told',
   );
   const since = await goodPasses(t, program, { from, allow });
-  checkForwarded(t, program, { from, since, allow });
+  await checkForwarded(t, program, { from, since, allow });
   checkRecords(t, since, { exchanges, allow });
   await checkSecrets(t, program, { from, exchanges, allow });
   await checkMemory(t, program, { from, allow });
@@ -145,7 +146,7 @@ interface SpanRecords extends Span {
 }
 
 /** I2 */
-function checkForwarded(t: Test, program: Program, { from, since, allow }: SpanRecords): void {
+async function checkForwarded(t: Test, program: Program, { from, since, allow }: SpanRecords): Promise<void> {
   const forwarded = forwardedSince(program, { from, allow });
   const ids = forwarded.map(({ id }) => id);
   t.strictSame(
@@ -165,17 +166,19 @@ function checkForwarded(t: Test, program: Program, { from, since, allow }: SpanR
       .filter(({ type }) => type === 'system.recovered')
       .flatMap(({ unfinished }) => unfinished as string[]),
   );
-  const lost = since
-    .filter(({ effect, id = '' }) => effect === 'allow' && !reached.has(id))
-    .filter(
-      ({ id }) =>
-        !program.audit.since(from.audit).some((record) => record.id === id && record['not_forwarded'] != null),
-    )
-    .filter(
-      ({ id = '', route }) => !String(route).startsWith('admin.') && !(allow.killed === true && recovered.has(id)),
-    );
+  const lost = (): readonly AuditRecord[] =>
+    since
+      .filter(({ effect, id = '' }) => effect === 'allow' && !reached.has(id))
+      .filter(
+        ({ id }) =>
+          !program.audit.since(from.audit).some((record) => record.id === id && record['not_forwarded'] != null),
+      )
+      .filter(
+        ({ id = '', route }) => !String(route).startsWith('admin.') && !(allow.killed === true && recovered.has(id)),
+      );
+  await program.audit.until(() => (lost().length === 0 ? true : undefined), outcomeWaitMs); // outcomes are not waited for
   t.strictSame(
-    lost.map(({ id }) => id),
+    lost().map(({ id }) => id),
     [],
     'I2: every allow record has a request, or an outcome that says why not',
   );
