@@ -52,8 +52,7 @@ export function buildGeneration(sources: Sources, parts: LongLived): BuiltGenera
     identify: identifyStage(sources, parts, sources.modes),
     resolve: createResolve({
       profile: sources.profile,
-      isKnownSpace: (name) =>
-        sources.policy.knownSpaces.has(name) || parts.ring.grantedSpaces().has(name) || parts.createdSpaces.has(name),
+      isKnownSpace: knownSpaces(sources, parts),
       inspectMaxBytes: config.gateway.inspect_max_bytes,
     }),
     forward: forwardStage(sources, upstream, parts.clock),
@@ -70,6 +69,13 @@ export function buildGeneration(sources: Sources, parts: LongLived): BuiltGenera
     malformed: shared.record.malformed,
     identifyOperator: identifyStage(sources, parts, new Set(['api_key', 'static_token'])),
   };
+}
+
+/** Known is what policy data, a live key or a static token names, and what the memory server has created. */
+function knownSpaces({ policy, loaded }: Sources, { ring, createdSpaces }: LongLived): (name: string) => boolean {
+  const ofTokens = new Set(loaded.config.static_tokens.flatMap(({ spaces }) => spaces));
+  return (name) =>
+    policy.knownSpaces.has(name) || ring.grantedSpaces().has(name) || createdSpaces.has(name) || ofTokens.has(name);
 }
 
 function identifyStage(sources: Sources, parts: LongLived, modes: Sources['modes']): Stages['identify'] {
