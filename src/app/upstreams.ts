@@ -28,7 +28,10 @@ export class Upstreams {
     };
     const name = JSON.stringify(options);
     if (this.#current?.name === name) return this.#current.upstream;
-    if (this.#current !== null) this.#former.push(this.#current.upstream); // requests of the former generation still use it
+    if (this.#current !== null) {
+      this.#current.upstream.retire(); // requests of the former generation still use it
+      this.#former.push(this.#current.upstream);
+    }
     const upstream = createUpstream(options, this.#ports);
     this.#current = { name, upstream };
     return upstream;

@@ -21,12 +21,15 @@ function codeOf(error: Error): FaultCode {
  */
 export class Call implements UpstreamCall {
   readonly #sink: UpstreamSink;
+  #leaveQueue: (() => void) | null;
   #abort: ((error?: Error) => void) | null = null;
   #resume: (() => void) | null = null;
   #isOver = false;
 
-  constructor(sink: UpstreamSink) {
+  /** @param leaveQueue told once, when the call has a connection or is over without one */
+  constructor(sink: UpstreamSink, leaveQueue: () => void) {
     this.#sink = sink;
+    this.#leaveQueue = leaveQueue;
   }
 
   abort(): void {
@@ -40,6 +43,7 @@ export class Call implements UpstreamCall {
   }
 
   onConnect(abort: (error?: Error) => void): void {
+    this.#left();
     this.#abort = abort;
     if (!this.#isOver && this.#sink.begin()) return;
     this.#isOver = true;
@@ -67,8 +71,14 @@ export class Call implements UpstreamCall {
   }
 
   onError(error: Error): void {
+    this.#left();
     if (this.#isOver) return;
     this.#isOver = true;
     this.#sink.failed(error instanceof Fault ? error : new Fault(codeOf(error), error.message, { cause: error }));
+  }
+
+  #left(): void {
+    this.#leaveQueue?.();
+    this.#leaveQueue = null;
   }
 }

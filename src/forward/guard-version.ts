@@ -6,18 +6,28 @@ import type { Socket } from 'node:net';
  */
 export function guardVersion(socket: Socket): void {
   let awaitsHead = false;
+  let begun = '';
   const write = socket.write.bind(socket) as (...args: unknown[]) => boolean;
   const read = socket.read.bind(socket);
   socket.write = (...args: unknown[]): boolean => {
-    if (typeof args[0] === 'string' && args[0].includes(' HTTP/1.1\r\n')) awaitsHead = true;
+    if (typeof args[0] === 'string' && args[0].includes(' HTTP/1.1\r\n')) {
+      awaitsHead = true;
+      begun = '';
+    }
     return write(...args);
   };
   socket.read = (size?: number): unknown => {
     const chunk: unknown = read(size);
     if (!awaitsHead || !Buffer.isBuffer(chunk)) return chunk;
-    awaitsHead = false;
-    if (/^HTTP\/1\.[01] /.test(chunk.toString('latin1', 0, 9)) || chunk.length < 9) return chunk;
+    begun += chunk.toString('latin1', 0, wanted.length - begun.length);
+    awaitsHead = begun.length < wanted.length; // it may come in pieces
+    if (isHttp1(begun)) return chunk;
     socket.destroy(new Error('an answer that is not HTTP/1'));
     return null;
   };
 }
+
+const wanted = 'HTTP/1.1 ';
+
+/** Whether text begins an HTTP/1.0 or HTTP/1.1 status line, as far as it goes. */
+const isHttp1 = (begun: string): boolean => wanted.startsWith(begun) || 'HTTP/1.0 '.startsWith(begun);

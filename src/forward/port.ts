@@ -42,5 +42,7 @@ export interface UpstreamCall {
 export interface Upstream {
   send(request: UpstreamRequest, sink: UpstreamSink): UpstreamCall;
   stats(): { readonly connected: number; readonly pending: number; readonly running: number };
+  /** A reload has put another in its place: once idle it gives its connections back. */
+  retire(): void;
   close(): Promise<void>;
 }

@@ -14,6 +14,8 @@ export interface UpstreamPorts {
 const watchIntervalMs = 1_000;
 /** Ticks beyond the connect timeout before a pool counts as stuck. */
 const graceTicks = 2;
+/** Idle ticks after which a retired pool gives its connections back. */
+const retiredTicks = 60;
 const responseHeaderBytesMax = 16_384;
 const keepAliveMs = 4_000;
 
@@ -27,7 +29,10 @@ class WatchedPool implements Upstream {
   readonly #ports: UpstreamPorts;
   readonly #watch: NodeJS.Timeout;
   #pool: Pool;
+  #waiting = 0;
   #stuckTicks = 0;
+  #idleTicks = 0;
+  #isRetired = false;
 
   constructor(options: UpstreamOptions, ports: UpstreamPorts) {
     this.#options = options;
@@ -41,11 +46,14 @@ class WatchedPool implements Upstream {
 
   send({ method, target, headers, body, bodyTimeoutMs }: UpstreamRequest, sink: UpstreamSink): UpstreamCall {
     const { queue, connections } = this.#options;
-    const { pending, running } = this.#pool.stats;
-    if (pending >= queue && running >= connections) {
+    // A call waits, too, while its connection is made: those places come on top of the queue.
+    if (this.#waiting >= queue + connections) {
       throw new Fault('upstream.busy', `upstream.queue of ${String(queue)} is full`);
     }
-    const call = new Call(sink);
+    this.#waiting += 1;
+    const call = new Call(sink, () => {
+      this.#waiting -= 1;
+    });
     // `reset: false`: after HEAD the connection may go on.
     this.#pool.dispatch({ path: target, method, headers, body, bodyTimeout: bodyTimeoutMs, reset: false }, call);
     return call;
@@ -55,6 +63,10 @@ class WatchedPool implements Upstream {
     return this.#pool.stats;
   }
 
+  retire(): void {
+    this.#isRetired = true;
+  }
+
   async close(): Promise<void> {
     clearInterval(this.#watch);
     await this.#pool.destroy();
@@ -62,14 +74,24 @@ class WatchedPool implements Upstream {
 
   #look(): void {
     const { pending, running } = this.#pool.stats;
+    this.#idleTicks = this.#isRetired && pending + running === 0 ? this.#idleTicks + 1 : 0;
+    if (this.#idleTicks >= retiredTicks) {
+      clearInterval(this.#watch);
+      this.#replace(); // the new one has no connection and takes the odd latecomer
+      return;
+    }
     this.#stuckTicks = pending > 0 && running === 0 ? this.#stuckTicks + 1 : 0;
     if (this.#stuckTicks < Math.ceil(this.#options.connectTimeoutMs / watchIntervalMs) + graceTicks) return;
     this.#stuckTicks = 0;
     this.#ports.meter.upstreamPoolReplaced();
     this.#ports.log.error('upstream.pool-replaced', { pending });
-    const stuck = this.#pool;
+    this.#replace();
+  }
+
+  #replace(): void {
+    const former = this.#pool;
     this.#pool = newPool(this.#options);
-    stuck.destroy(new Error('the pool was stuck')).catch(() => undefined); // its requests have been told; nothing is left to report
+    former.destroy(new Error('the pool was replaced')).catch(() => undefined); // its requests have been told; nothing is left to report
   }
 }
 

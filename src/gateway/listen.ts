@@ -42,7 +42,6 @@ export interface Listener {
 }
 
 const headBytesMax = 16_384;
-const requestsPerSocketMax = 10_000;
 
 /** Settings of the parser and their reasons: docs/explanation/life-of-a-request.md. */
 function newServer(options: ListenOptions): Server {
@@ -60,7 +59,6 @@ function newServer(options: ListenOptions): Server {
   });
   server.maxHeadersCount = 0; // Node 20 drops surplus lines silently; the gate counts and refuses
   server.maxConnections = options.maxConnections;
-  server.maxRequestsPerSocket = requestsPerSocketMax;
   return server;
 }
 

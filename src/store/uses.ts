@@ -28,11 +28,13 @@ const daysKept = 90;
 /** Counts uses in memory and adds them to the store in batches: a use costs the request no disk. At most one batch is lost in a crash. */
 export class UseCounter {
   #pending = new Map<string, Pending>();
+  readonly #database: Database;
   readonly #write: (batch: ReadonlyMap<string, Pending>) => void;
   readonly #total;
   readonly #days;
 
   constructor(database: Database) {
+    this.#database = database;
     const total = database.prepare<[string, number, number, number]>(
       `INSERT INTO key_uses (id, uses, deprecated, last_used) VALUES (?, ?, ?, ?) ON CONFLICT (id) DO UPDATE
        SET uses = uses + excluded.uses, deprecated = deprecated + excluded.deprecated, last_used = max(last_used, excluded.last_used)`,
@@ -69,7 +71,13 @@ export class UseCounter {
   /** @throws SqliteError; the batch is kept then */
   flush(): void {
     if (this.#pending.size === 0) return;
-    this.#write(this.#pending);
+    // Counts may be lost in a power cut, and requests must not wait for the disk because of them.
+    this.#database.pragma('synchronous = NORMAL');
+    try {
+      this.#write(this.#pending);
+    } finally {
+      this.#database.pragma('synchronous = FULL');
+    }
     this.#pending = new Map();
   }
 
@@ -79,12 +87,10 @@ export class UseCounter {
   }
 
   days(id: string): readonly DayUses[] {
-    return this.#days
-      .all(id)
-      .map(({ day, uses, deprecated }) => ({
-        day: new Date(day * dayMs).toISOString().slice(0, 10),
-        uses,
-        deprecated,
-      }));
+    return this.#days.all(id).map(({ day, uses, deprecated }) => ({
+      day: new Date(day * dayMs).toISOString().slice(0, 10),
+      uses,
+      deprecated,
+    }));
   }
 }
