@@ -107,9 +107,11 @@ export class Program {
         () => reject(new Error(`not ready after ${startTimeoutMs} ms: ${this.#stderr.slice(from)}`)),
         startTimeoutMs,
       );
-      child.once('exit', (code, signal) =>
-        reject(new Error(`ended at start (${code ?? signal}): ${this.#stderr.slice(from)}`)),
-      );
+      // Not 'exit': what it has said may come later than that.
+      child.once('close', (code, signal) => {
+        clearTimeout(timer);
+        reject(new Error(`ended at start (${code ?? signal}): ${this.#stderr.slice(from)}`));
+      });
       child.stderr.setEncoding('utf8').on('data', (text: string) => {
         this.#stderr += text;
         if (this.port !== 0 || !this.#readPorts(this.#stderr.slice(from))) return;
