@@ -7,7 +7,7 @@ import { startProgram } from './support/program.js';
 import { as, hashes, recall, reload, said, warmHashes } from './support/steps.js';
 import type { Answer } from './support/wire.js';
 
-const program = await startProgram(t);
+const program = await startProgram(t, { warm: false });
 const hashing = { hashes: true } as const;
 
 await warmHashes(program);
