@@ -6,7 +6,7 @@ import { H, wireCase } from './support/cases.js';
 import { good } from './support/invariants.js';
 import { makeKey, type FixtureKey } from './support/keys.js';
 import { startProgram } from './support/program.js';
-import { usualAnswer, type Reply } from './support/recorder.js';
+import { answers, usualAnswer, type Reply } from './support/recorder.js';
 import { as, warmHashes } from './support/steps.js';
 import { Client, send } from './support/wire.js';
 
@@ -86,7 +86,12 @@ const canConnect = (port: number): Promise<boolean> =>
 
 await t.test('SIGTERM lets what is under way end, and the process with exit code 0', async (t) => {
   const held: Reply[] = [];
-  program.recorder.script({ request: (_, reply) => held.push(reply) });
+  program.recorder.script({
+    request: (request, reply) => {
+      if (request.target === '/health/alive') answers.usual(request, reply);
+      else held.push(reply);
+    },
+  });
   const { port, probesPort } = program;
   const running = await Client.open({ port });
   running.write(good(program));
