@@ -97,7 +97,7 @@ async function manifestKey(options: CreateOptions, file: string): Promise<Parame
   const made = valueOf(
     await newManifestKey(wishOf(options), place?.config?.config.keys.prefixes[0] ?? 'engram_key', systemClock),
   );
-  await writeFile(file, made.manifest, { flag: 'wx' }).catch((thrown: unknown) => {
+  await writeFile(file, made.manifest, { flag: 'wx', mode: 0o600 }).catch((thrown: unknown) => {
     throw new CommandFailure(1, `the manifest cannot be written: ${messageOf(thrown)}`);
   });
   return { id: made.id, key: made.key, manifest: file };

@@ -1,4 +1,4 @@
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import { normalAddress } from '../base/address.js';
 import type { Clock } from '../base/clock.js';
@@ -9,6 +9,7 @@ import type { RawRequest } from '../model/request.js';
 import { IncomingBody, type BodyLimits } from './body.js';
 import { clientErrorCode, endWith } from './client-error.js';
 import { OpenSockets, type Turn } from './open-sockets.js';
+import { newServer } from './server.js';
 
 export interface ListenOptions {
   readonly host: string;
@@ -41,26 +42,8 @@ export interface Listener {
   close(drainMs: number): Promise<void>;
 }
 
-const headBytesMax = 16_384;
-
-/** Settings of the parser and their reasons: docs/explanation/life-of-a-request.md. */
-function newServer(options: ListenOptions): Server {
-  const server = createServer({
-    maxHeaderSize: headBytesMax,
-    headersTimeout: options.headersTimeoutMs,
-    requestTimeout: 0, // one for all routes would cut long uploads: deadlines and rates are ours
-    connectionsCheckingInterval: Math.min(1_000, options.headersTimeoutMs),
-    keepAliveTimeout: options.keepAliveTimeoutMs,
-    requireHostHeader: false, // the gate refuses, so that the refusal is recorded
-    insecureHTTPParser: false,
-    joinDuplicateHeaders: false,
-    rejectNonStandardBodyWrites: false,
-    noDelay: true,
-  });
-  server.maxHeadersCount = 0; // Node 20 drops surplus lines silently; the gate counts and refuses
-  server.maxConnections = options.maxConnections;
-  return server;
-}
+/** While draining, how long a connection on which nothing was said may still say something, in ms. */
+const quietMs = 1_000;
 
 /** Opens a listener that turns every request, and every kind of not-quite request, into one call of `handle`. */
 export function listen(options: ListenOptions, ports: ListenPorts): Promise<Listener> {
@@ -134,12 +117,19 @@ class Door implements Listener {
       const cut = setTimeout(() => {
         for (const socket of this.#sockets.all()) socket.destroy();
       }, drainMs);
+      const quiet = setTimeout(this.#endQuiet.bind(this), Math.min(quietMs, drainMs));
       this.#server.close(() => {
         clearTimeout(cut);
+        clearTimeout(quiet);
         resolve();
       });
       this.#server.closeIdleConnections();
     });
+  }
+
+  /** Node takes a connection that has said nothing yet for a busy one. */
+  #endQuiet(): void {
+    for (const socket of this.#sockets.all()) if (this.#sockets.isQuiet(socket)) socket.destroySoon();
   }
 
   #serve(turn: RequestTurn): void {
@@ -156,6 +146,8 @@ class Door implements Listener {
       this.#inProgress -= 1;
       body.release();
       this.#sockets.ended(request.socket);
+      // Its head may have gone out before the draining began, with a promise to keep the connection.
+      if (this.#isDraining && this.#sockets.isQuiet(request.socket)) request.socket.destroySoon();
     });
     const raw = toRaw(request, body, clock);
     turn.id = raw.id;

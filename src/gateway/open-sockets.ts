@@ -85,6 +85,11 @@ export class OpenSockets {
     return this.#lines.get(socket)?.current ?? null;
   }
 
+  /** Nothing is under way, so that closing it cuts no answer. */
+  isQuiet(socket: Socket): boolean {
+    return this.#lines.get(socket)?.current === null;
+  }
+
   isWaiting(socket: Socket): boolean {
     return (this.#lines.get(socket)?.waiting.length ?? 0) > 0;
   }

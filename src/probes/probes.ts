@@ -80,9 +80,10 @@ const routes: Readonly<Record<string, (call: Call) => Promise<void>>> = {
     return Promise.resolve();
   },
   '/ready': async (call) => {
-    const upstream = await call.ports.upstream('ready');
-    const draining: ComponentState = { ready: !call.isDraining, reason: call.isDraining ? 'stopping' : null };
-    health({ ...call.ports.components(), upstream, process: draining }, call);
+    // While stopping the answer is known: the memory server is not asked, who may be slow to say anything.
+    const stopping: ComponentState = { ready: false, reason: 'stopping' };
+    const rest = call.isDraining ? { process: stopping } : { upstream: await call.ports.upstream('ready') };
+    health({ ...call.ports.components(), ...rest }, call);
   },
   '/upstream/live': async (call) => {
     health({ upstream: await call.ports.upstream('live') }, call);

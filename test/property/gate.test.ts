@@ -55,6 +55,7 @@ function handedOver(proof: Receipt | Observed): UpstreamRequest {
         return { abort: () => undefined, resume: () => undefined };
       },
       stats: () => ({ connected: 0, pending: 0, running: 0 }),
+      retire: () => undefined,
       close: () => Promise.resolve(),
     },
     clock: systemClock,

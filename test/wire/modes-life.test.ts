@@ -93,11 +93,11 @@ await t.test('SIGTERM lets what is under way end, and the process with exit code
     },
   });
   const { port, probesPort } = program;
-  const running = await Client.open({ port });
+  const [running, idle] = [await Client.open({ port }), await Client.open({ port })];
   running.write(good(program));
   await program.recorder.until(() => held.length === 1);
   const ended = program.end('SIGTERM');
-  await running.until(() => false, 100);
+  t.ok(await idle.until(() => idle.isClosed, 2_000), 'an idle connection is closed');
   const ready = (await send(probesPort, `GET /ready HTTP/1.1\r\n${H}\r\n`)).answers[0];
   t.equal(ready?.status, 503, 'it is not ready any more');
   t.equal((await send(probesPort, `GET /health HTTP/1.1\r\n${H}\r\n`)).answers[0]?.status, 200, 'but alive');
@@ -105,6 +105,7 @@ await t.test('SIGTERM lets what is under way end, and the process with exit code
   held[0]?.write(usualAnswer);
   t.ok(await running.until(() => running.answers.length === 1, 3_000), 'what was under way is answered');
   t.equal(running.answers[0]?.status, 200);
+  t.ok(await running.until(() => running.isClosed, 1_000), 'and its connection closed');
   t.equal(await ended, 0, 'exit code 0');
   const id = running.answers[0]?.header('x-request-id');
   const records = program.audit.records();

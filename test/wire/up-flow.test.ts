@@ -74,11 +74,11 @@ async function readEndless(
 
 const patient = { upstream: { ...upstream, body_timeout_ms: 60_000, deadline_ms: 60_000 }, profile };
 
-await t.test('whoever reads gets 200 MiB in 2 s: without back-pressure they would be held', async (t) => {
+await t.test('whoever reads gets 64 MiB in 2 s and more: without back-pressure they would be held', async (t) => {
   await program.writeConfig(patient);
   t.equal((await program.reload()).status, 200);
   const { sent } = await readEndless('all', 2_000);
-  t.ok(sent > 200 * mib, `${Math.round(sent / mib)} MiB`);
+  t.ok(sent > 64 * mib, `${Math.round(sent / mib)} MiB`);
 });
 
 await wireCase(t, program, { name: 'UP-16', allow: { untracked: true } }, async (one) => {

@@ -1,0 +1,28 @@
+import { createServer, type Server } from 'node:http';
+
+const headBytesMax = 16_384;
+
+export interface ServerSettings {
+  readonly maxConnections: number;
+  readonly headersTimeoutMs: number;
+  readonly keepAliveTimeoutMs: number;
+}
+
+/** Settings of the parser and their reasons: docs/explanation/life-of-a-request.md. */
+export function newServer(options: ServerSettings): Server {
+  const server = createServer({
+    maxHeaderSize: headBytesMax,
+    headersTimeout: options.headersTimeoutMs,
+    requestTimeout: 0, // one for all routes would cut long uploads: deadlines and rates are ours
+    connectionsCheckingInterval: Math.min(1_000, options.headersTimeoutMs),
+    keepAliveTimeout: options.keepAliveTimeoutMs,
+    requireHostHeader: false, // the gate refuses, so that the refusal is recorded
+    insecureHTTPParser: false,
+    joinDuplicateHeaders: false,
+    rejectNonStandardBodyWrites: false,
+    noDelay: true,
+  });
+  server.maxHeadersCount = 0; // Node 20 drops surplus lines silently; the gate counts and refuses
+  server.maxConnections = options.maxConnections;
+  return server;
+}
