@@ -1,4 +1,5 @@
 import { systemClock } from '../base/clock.js';
+import { CloseStack } from '../base/close-stack.js';
 import { describeProblem } from '../base/document.js';
 import { createLogger, messageOf, type Logger, type LogLevel } from '../base/log.js';
 import { no, ok, type Result } from '../base/result.js';
@@ -43,55 +44,55 @@ export interface Running {
 /** Longest evaluation of a policy; an activated one takes microseconds, so this one will never come back. */
 const evaluationLimitMs = 2_000;
 
-/** Starts the whole program, or says everything that is in the way. The only place that constructs. */
+/** Starts the whole program, or says everything that is in the way and leaves nothing open. The only place that constructs. */
 export async function start(options: StartOptions): Promise<Result<Running, readonly string[]>> {
   const loaded = await loadConfig(options.file);
   if (!loaded.ok) return no(loaded.why.map(describeProblem));
   const log = createLogger(options.logLevel ?? loaded.value.config.log.level);
-  const parts = await openParts({ loaded: loaded.value, clock: systemClock, log });
-  if (!parts.ok) return no([parts.why]);
-  const running = await startOver(options, { loaded: loaded.value, parts: parts.value, log }).catch((thrown: unknown) =>
+  const stack = new CloseStack();
+  const running = await startOver(options, { loaded: loaded.value, log, stack }).catch((thrown: unknown) =>
     no([messageOf(thrown)]),
   );
-  if (!running.ok) await parts.value.close();
+  if (!running.ok)
+    await stack.close().catch((thrown: unknown) => {
+      log.error('stop failed', { message: messageOf(thrown) });
+    });
   return running;
 }
 
-interface Opened {
+interface Opening {
   readonly loaded: LoadedConfig;
-  readonly parts: Parts;
   readonly log: Logger;
+  readonly stack: CloseStack;
 }
 
-async function startOver(options: StartOptions, opened: Opened): Promise<Result<Running, readonly string[]>> {
-  const { parts, log } = opened;
+async function startOver(options: StartOptions, opening: Opening): Promise<Result<Running, readonly string[]>> {
+  const { loaded, log, stack } = opening;
+  const opened = await openParts({ loaded, clock: systemClock, log });
+  if (!opened.ok) return no([opened.why]);
+  const parts = opened.value;
+  stack.opened(parts.close);
   const watchdog = startWatchdog({ limitMs: evaluationLimitMs });
-  const reloader = await firstGeneration(options, opened, watchdog);
-  const doors = reloader.ok ? await openDoors(opened, reloader.value) : reloader;
-  if (!reloader.ok || !doors.ok) {
-    await watchdog.stop();
-    return reloader.ok ? no(doors.ok ? [] : doors.why) : reloader;
-  }
-  const { hash } = reloader.value.current();
-  await parts.auditLog.commit(processEvent('system.started', { generation: hash }));
-  log.info('started', {
-    ...doors.value.urls,
-    generation: hash,
-    audit_file_system: parts.auditLog.status().fileSystem,
+  stack.opened(watchdog.stop);
+  const reloader = await firstGeneration(options, { ...opening, parts }, watchdog);
+  if (!reloader.ok) return reloader;
+  stack.opened(() => {
+    reloader.value.current().sources.tokens.close();
   });
-  let stopping: Promise<void> | null = null;
+  const doors = await openDoors({ ...opening, parts }, reloader.value);
+  if (!doors.ok) return doors;
+  const { hash } = reloader.value.current();
+  parts.auditLog.note(processEvent('system.started', { generation: hash })); // a full log makes us unready, it does not stop the start
+  const { urls, keyAdmin } = doors.value;
+  log.info('started', { ...urls, generation: hash, audit_file_system: parts.auditLog.status().fileSystem });
   const stop = async (): Promise<void> => {
     log.info('stopping');
-    await doors.value.close();
-    reloader.value.current().sources.tokens.close();
-    await watchdog.stop();
-    await parts.auditLog.commit(processEvent('system.stopped', {})).catch(() => undefined); // a full disk must not keep the process
-    await parts.close();
+    parts.auditLog.note(processEvent('system.stopped', {}));
+    await stack.close();
     log.info('stopped');
   };
   const { dataDir, auditDir } = parts;
-  const { urls, keyAdmin } = doors.value;
-  return ok({ ...urls, dataDir, auditDir, keyAdmin, reloader: reloader.value, log, stop: () => (stopping ??= stop()) });
+  return ok({ ...urls, dataDir, auditDir, keyAdmin, reloader: reloader.value, log, stop });
 }
 
 const processEvent = (type: 'system.started' | 'system.stopped', fields: AuditEvent['fields']): AuditEvent => ({
@@ -118,15 +119,18 @@ async function firstGeneration(
   return ok(createReloader(buildGeneration(read.value, parts), { sources, parts, audit: parts.auditLog, log }));
 }
 
+interface Opened extends Opening {
+  readonly parts: Parts;
+}
+
 interface Doors {
   readonly urls: Listeners['urls'];
   readonly keyAdmin: KeyAdmin;
-  close(): Promise<void>;
 }
 
 /** The control socket first: who can be reached by clients can be managed. */
 async function openDoors(opened: Opened, reloader: Reloader): Promise<Result<Doors, readonly string[]>> {
-  const { loaded, parts, log } = opened;
+  const { loaded, parts, log, stack } = opened;
   const keyAdmin = keyAdminOver(opened, reloader);
   const status = createStatus({ parts, reloader });
   const control = await startControl({
@@ -137,15 +141,9 @@ async function openDoors(opened: Opened, reloader: Reloader): Promise<Result<Doo
     reload: async () => status.reloadAnswer(await reloader.reload(localOperator.actor)),
   });
   if (!control.ok) return no([control.why]);
-  const listeners = await openListeners({ loaded, parts, reloader, status, log });
-  return ok({
-    urls: listeners.urls,
-    keyAdmin,
-    close: async () => {
-      await listeners.close(reloader.current().sources.loaded.config.drain_ms);
-      await control.value.close();
-    },
-  });
+  stack.opened(control.value.close);
+  const listeners = await openListeners({ loaded, parts, reloader, status, log, stack });
+  return ok({ urls: listeners.urls, keyAdmin });
 }
 
 const keyAdminOver = ({ loaded, parts }: Opened, reloader: Reloader): KeyAdmin =>

@@ -1,7 +1,8 @@
 import type { ServerResponse } from 'node:http';
 import { systemClock } from '../base/clock.js';
 import { messageOf, type Logger } from '../base/log.js';
-import { createAdmin } from '../admin/admin.js';
+import { createAdmin, type AdminActions } from '../admin/admin.js';
+import type { CloseStack } from '../base/close-stack.js';
 import type { LoadedConfig } from '../config/config.js';
 import { createHandle, listen, type Generation, type Listener } from '../gateway/gateway.js';
 import type { RawRequest } from '../model/request.js';
@@ -12,7 +13,6 @@ import type { Status } from './status.js';
 
 export interface Listeners {
   readonly urls: { readonly gateway: string; readonly admin: string; readonly probes: string };
-  close(drainMs: number): Promise<void>;
 }
 
 export interface ListenersContext {
@@ -21,42 +21,44 @@ export interface ListenersContext {
   readonly reloader: Reloader;
   readonly status: Status;
   readonly log: Logger;
+  readonly stack: CloseStack;
 }
 
 /** Opens probes, admin and gateway, in that order: who may ask whether we are ready comes first, clients last. */
 export async function openListeners(context: ListenersContext): Promise<Listeners> {
-  const { loaded, parts, reloader, status } = context;
+  const { loaded, parts, reloader, status, stack } = context;
   const { config } = loaded;
   const probes = await startProbes(placeOf(config.probes.listen), {
     components: status.components,
     upstream: status.upstream,
     metrics: async () => ({ type: parts.meter.contentType, text: await parts.meter.text() }),
   });
-  const adminOf = createAdmin({
-    'admin.health': async () => ({ status: 200, body: await status.detailed() }),
-    'admin.reload': async ({ actor }) => {
-      const answer = status.reloadAnswer(await reloader.reload(actor));
-      return { status: answer.reloaded ? 200 : 422, body: answer };
-    },
+  stack.opened(probes.close);
+  const open: Listener[] = [];
+  stack.opened(async () => {
+    probes.drain();
+    const drainMs = reloader.current().sources.loaded.config.drain_ms;
+    await Promise.all(open.map((listener) => listener.close(drainMs)));
   });
+  const adminOf = createAdmin(adminActions(context));
   const admin = await openListener(context, config.admin.listen, () => adminOf(reloader.current()));
+  open.push(admin);
   const gateway = await openListener(context, config.gateway.listen, () => reloader.current());
+  open.push(gateway);
   status.listening();
   parts.meter.gauge('open_connections', () => gateway.openConnections());
   parts.meter.gauge('requests_in_progress', () => gateway.inProgress());
-  return {
-    urls: {
-      gateway: urlOf(gateway),
-      admin: urlOf(admin),
-      probes: urlOf({ host: placeOf(config.probes.listen).host, port: probes.port }),
-    },
-    close: async (drainMs) => {
-      probes.drain();
-      await Promise.all([gateway.close(drainMs), admin.close(drainMs)]);
-      await probes.close();
-    },
-  };
+  const probesUrl = urlOf({ host: placeOf(config.probes.listen).host, port: probes.port });
+  return { urls: { gateway: urlOf(gateway), admin: urlOf(admin), probes: probesUrl } };
 }
+
+const adminActions = ({ status, reloader }: ListenersContext): AdminActions => ({
+  'admin.health': async () => ({ status: 200, body: await status.detailed() }),
+  'admin.reload': async ({ actor }) => {
+    const answer = status.reloadAnswer(await reloader.reload(actor));
+    return { status: answer.reloaded ? 200 : 422, body: answer };
+  },
+});
 
 function openListener(
   { parts, reloader, loaded, log }: ListenersContext,

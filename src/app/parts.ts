@@ -61,8 +61,8 @@ async function openOver(
   const upstreams = new Upstreams({ log, meter });
   const close = async (): Promise<void> => {
     await upstreams.close();
+    await auditLog.close(); // before the store: its last checkpoint must not depend on a database that is locked
     store.close();
-    await auditLog.close();
   };
   const shared = createShared({ loaded, clock, meter, log, store });
   const upstreamFor = upstreams.forConfig;

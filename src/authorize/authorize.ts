@@ -1,13 +1,10 @@
 import type { Clock } from '../base/clock.js';
 import { no, ok, type Result } from '../base/result.js';
-import { refuse, type Refusal } from '../model/codes.js';
+import { Fault, refuse, type Refusal } from '../model/codes.js';
 import type { AllowDecision, Decision } from '../model/decision.js';
 import type { Meter } from '../model/meter.js';
 import { Permit, type Identity, type Target } from '../model/proofs.js';
-import type { CleanRequest } from '../model/request.js';
-import type { Subject } from '../model/subject.js';
-import type { TargetFacts } from '../model/target.js';
-import type { Trail } from '../model/trail.js';
+import type { HeadFacts, Trail } from '../model/trail.js';
 import { createInputWriter } from './input.js';
 import { undefinedDecision } from './parse-decision.js';
 import type { Policy } from './policy.js';
@@ -56,25 +53,27 @@ export function createAuthorize({ policy, readonly, clock }: AuthorizeContext): 
 }
 
 /**
- * Would what the head of a request states be allowed? For a client that waits for `100 Continue`; makes no permit, notes nothing.
+ * Would what the head of a request states be allowed? For a client that waits for `100 Continue`; makes no permit. A no is noted on
+ * the trail like any other decision; a yes is not, for it is asked again with the body.
  *
  * @throws Fault `policy.failed`
  */
-export function createPreview({
-  policy,
-  readonly,
-  clock,
-}: AuthorizeContext): (
-  subject: Subject,
-  request: CleanRequest,
-  facts: Pick<TargetFacts, 'route' | 'params' | 'spaces'>,
-) => Refusal | null {
+export type Preview = (identity: Identity, facts: HeadFacts, trail: Trail) => Refusal | null;
+
+/** Makes the preview. */
+export function createPreview({ policy, readonly, clock }: AuthorizeContext): Preview {
   const inputOf = createInputWriter();
-  return (subject, request, facts) => {
+  return ({ subject }, facts, trail) => {
+    const { request } = trail;
+    if (request === null) throw new Fault('self.bug', 'a preview before the gate');
     const input = inputOf({ subject, request, facts, bytes: request.body.length, nowMs: clock.nowMs(), readonly });
     if (!input.ok) return input.why;
     const decision = policy.evaluate(input.value);
-    return decision.allow ? null : refusalOf(decision);
+    if (decision.allow) return null;
+    trail.stated = facts;
+    trail.input = input.value;
+    trail.decision = decision;
+    return refusalOf(decision);
   };
 }
 

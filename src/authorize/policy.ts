@@ -30,6 +30,8 @@ export interface Policy {
   readonly knownSpaces: ReadonlySet<string>;
   readonly roleNames: ReadonlySet<string>;
   readonly tierNames: ReadonlySet<string>;
+  /** The tiers' data in canonical JSON, to be compared. */
+  readonly tiersText: string;
   /** Permissions by role. */
   readonly rolePermissions: ReadonlyMap<string, readonly string[]>;
   /**
@@ -79,12 +81,15 @@ export async function loadPolicy(
 const wrong = (options: PolicyOptions, message: string): Result<never, readonly Problem[]> =>
   no([{ file: options.bundleFile, line: 0, column: 0, path: '', message }]);
 
-function facts(data: PolicyData): Pick<Policy, 'knownSpaces' | 'roleNames' | 'tierNames' | 'rolePermissions'> {
+function facts(
+  data: PolicyData,
+): Pick<Policy, 'knownSpaces' | 'roleNames' | 'tierNames' | 'tiersText' | 'rolePermissions'> {
   const roles = Object.entries(data.roles ?? {});
   return {
     knownSpaces: new Set(Object.keys(data.spaces?.known ?? {})),
     roleNames: new Set(roles.map(([role]) => role)),
     tierNames: new Set(Object.keys(data.tiers ?? {})),
+    tiersText: canonicalJson(data.tiers ?? {}),
     rolePermissions: new Map(roles.map(([role, { permissions }]) => [role, Object.keys(permissions).sort()])),
   };
 }
@@ -101,7 +106,12 @@ function evaluator(engine: Engine, { clock, meter, log }: PolicyPorts): Pick<Pol
         lastSlowMs = endMs;
         log.warn('policy.slow', { ms: Math.round(endMs - startMs), bytes: inputText.length });
       }
-      return parseDecision(results);
+      try {
+        return parseDecision(results);
+      } catch (error) {
+        meter.policyError('malformed');
+        throw error;
+      }
     },
     memoryBytes: () => engine.memoryBytes(),
   };

@@ -21,8 +21,10 @@ export interface UpstreamCredential {
 export interface RequestHeaderRules {
   readonly identity: IdentityHeaders;
   readonly credential: UpstreamCredential | null;
-  /** Lower-case names that never pass: credentials, trust headers, our own names. */
-  readonly drop: ReadonlySet<string>;
+  /** Lower-case names that carry the caller's credential; they pass only where we observe. */
+  readonly credentials: ReadonlySet<string>;
+  /** Lower-case names that never pass, in any mode: trust headers, and the names under which we vouch for somebody. */
+  readonly untrusted: ReadonlySet<string>;
 }
 
 /** The header list of an admitted request, built from scratch: what may pass, then exactly one of each of ours. */
@@ -31,7 +33,8 @@ export function admittedHeaders(receipt: Receipt, rules: RequestHeaderRules): st
   const { request, facts } = target;
   const list: string[] = [];
   for (const { name, key, value } of request.headers) {
-    if (!rules.drop.has(key) && !facts.dropHeaders.has(key)) list.push(name, value);
+    const isDropped = rules.untrusted.has(key) || rules.credentials.has(key) || facts.dropHeaders.has(key);
+    if (!isDropped) list.push(name, value);
   }
   for (const [name, value] of facts.setHeaders) list.push(name, value);
   const { requestId, subject, keyId, spaces } = rules.identity;
@@ -48,13 +51,13 @@ export function admittedHeaders(receipt: Receipt, rules: RequestHeaderRules): st
   return list;
 }
 
-/** An observed request keeps its own credential and carriers; only what belongs to the connection is gone. */
+/** An observed request keeps its own credential and carriers. What it says of who it is and where it comes from goes, as in every mode. */
 export function observedHeaders(observed: Observed, rules: RequestHeaderRules): string[] {
   const { request } = observed;
   const list: string[] = [];
-  const ours = rules.identity.requestId?.toLowerCase();
-  for (const { name, key, value } of request.headers) if (key !== ours) list.push(name, value);
+  for (const { name, key, value } of request.headers) if (!rules.untrusted.has(key)) list.push(name, value);
   if (rules.identity.requestId !== null) list.push(rules.identity.requestId, request.id);
+  pushForwarded(list, request);
   pushLength(list, request, observed.target?.facts.body ?? null);
   return list;
 }

@@ -20,6 +20,7 @@ export function createHandle(bug: (thrown: unknown) => void): Handle {
       request: null,
       subject: null,
       target: null,
+      stated: null,
       decision: null,
       input: null,
       limit: null,
@@ -72,7 +73,7 @@ async function admit(stages: Stages, request: CleanRequest, trail: Trail): Promi
   const head = stages.resolve(request);
   if (!head.ok) return head;
   const early = request.expectsContinue ? head.value.preview : null; // who waits for 100 is told what the head alone can refuse
-  const wrong = early === null ? null : stages.preview(identity.value.subject, request, early);
+  const wrong = early === null ? null : stages.preview(identity.value, early, trail);
   if (wrong !== null) return { ok: false, why: wrong };
 
   const target = await settled(head.value.complete()); // suspends where the decision needs the body

@@ -3,6 +3,10 @@ import type { Decision, LimitState } from './decision.js';
 import type { CleanRequest, RawRequest } from './request.js';
 import type { Subject } from './subject.js';
 import type { Target } from './proofs.js';
+import type { TargetFacts } from './target.js';
+
+/** Route and spaces, as far as a head tells them. */
+export type HeadFacts = Pick<TargetFacts, 'route' | 'params' | 'spaces'>;
 
 /** `open` is `auth_mode: none`: everything passes, and everything is recorded. */
 export type Enforcement = 'enforce' | 'observe' | 'open';
@@ -15,6 +19,8 @@ export interface Trail {
   request: CleanRequest | null;
   subject: Subject | null;
   target: Target | null;
+  /** What the head alone said, where the request was refused before its body was read. */
+  stated: HeadFacts | null;
   decision: Decision | null;
   /** The exact JSON text that the engine evaluated. */
   input: string | null;

@@ -2,8 +2,8 @@ import type { AuditEvent } from '../model/audit.js';
 import type { Fault, Refusal } from '../model/codes.js';
 import type { AuditLevel, Decision, LimitState } from '../model/decision.js';
 import type { Subject } from '../model/subject.js';
-import type { SpaceSet, TargetFacts } from '../model/target.js';
-import type { Outcome, Trail } from '../model/trail.js';
+import type { SpaceSet } from '../model/target.js';
+import type { HeadFacts, Outcome, Trail } from '../model/trail.js';
 import { bodyBytesMax, listMember, quoted, quotedOrNull, verbatimMember } from './render.js';
 import type { AuditEventType } from './events.js';
 
@@ -40,7 +40,7 @@ const limitText = (limit: LimitState | null): string =>
     : `{"id":${quoted(limit.id, 64)},"limit":${String(limit.limit)},"per_s":${String(limit.perS)},` +
       `"remaining":${String(limit.remaining)},"reset_at_s":${String(limit.resetAtS)}}`;
 
-function targetText(facts: TargetFacts | null, caps: ListCaps): string {
+function targetText(facts: HeadFacts | null, caps: ListCaps): string {
   if (facts === null) return '"route":null,"action":null,"permission":null,"class":null,"spaces":null';
   const { route, spaces } = facts;
   return (
@@ -82,7 +82,7 @@ const fits = (text: string): boolean =>
   text.length <= membersMax && (text.length * 3 <= membersMax || Buffer.byteLength(text) <= membersMax);
 
 const factsText = (trail: Trail, verdict: Verdict, caps: ListCaps): string =>
-  `${callerText(trail)},${targetText(trail.target?.facts ?? null, caps)},${verdictText(trail, verdict, caps)}`;
+  `${callerText(trail)},${targetText(trail.target?.facts ?? trail.stated, caps)},${verdictText(trail, verdict, caps)}`;
 
 /** The members of a decision record. What the policy saw is left out, and said so, where the record would grow too long. */
 export function decisionText(trail: Trail, verdict: Verdict): string {

@@ -26,9 +26,9 @@ export interface Malformed {
 
 /** The stage that makes decisions durable before they take effect, and tells how requests ended. */
 export interface RecordStage {
-  /** Returns when the decision is on disk. @throws Fault `record.unavailable`; then nothing may go upstream */
+  /** Returns when the decision is on disk, or queued where reads are buffered. @throws Fault `record.unavailable`; then nothing may go upstream */
   decision(admission: Admission, trail: Trail): Promise<Receipt>;
-  /** Enforcement observe: notes what enforce would have done (`why` null: it would have passed). A loss is counted and blocks nothing. */
+  /** Enforcement observe: notes what enforce would have done (`why` null: it would have passed), for unknown callers under the budget. A loss is counted and blocks nothing. */
   observed(trail: Trail, why: Refusal | Fault | null): Promise<Observed>;
   /** A no, unless the request was admitted before: then its outcome tells. Waits for the disk where the caller is known, counts under the budget where not. Never throws. */
   refusal(trail: Trail, why: Refusal | Fault): Promise<void> | void;
@@ -42,13 +42,13 @@ export interface RecordContext {
   readonly log: AuditLog;
   readonly meter: Meter;
   readonly clock: Clock;
-  /** For reads only: `buffered` does not wait for the disk. */
+  /** For reads only: `buffered` does not wait for a disk that works. */
   readonly durability: Readonly<Record<DataClass, 'strict' | 'buffered'>>;
 }
 
 const reads: ReadonlySet<string> = new Set(['MemoryRead', 'SpaceList', 'SystemHealth', 'SystemMetrics']);
 
-// Without a credential a caller is as many as it likes, so its refusals are counted by address.
+// Without a credential a caller is as many as it likes, so what it causes is counted by address.
 const isKnown = (trail: Trail): boolean => trail.subject !== null && trail.subject.kind !== 'anonymous';
 
 // What the proof holds is what is recorded, whatever the trail says.
@@ -67,13 +67,15 @@ const malformedEvent = ({ id, address, code }: Malformed, atMs: number): AuditEv
   severity: 'warning',
   atMs,
   fields: { id, client_address: address, effect: 'deny', code },
-  yieldsReserve: true,
 });
+
+/** `owed`: the log waits for the outcome. `offered`: written where there is room. `folded`: counted with its decision. */
+type Standing = 'owed' | 'offered' | 'folded';
 
 /** The stage over an open log. */
 export function createRecord({ log, meter, clock, durability }: RecordContext): RecordStage {
-  // Requests that have a decision record and owe an outcome.
-  const open = new Set<string>();
+  // Requests on their way upstream, and what becomes of their outcome.
+  const open = new Map<string, Standing>();
   const groupOf = (trail: Trail): string => addressGroup(trail.request?.clientAddress ?? trail.raw.peerAddress);
 
   return {
@@ -81,34 +83,46 @@ export function createRecord({ log, meter, clock, durability }: RecordContext): 
       const { id } = trail.raw;
       const facts = admitted(admission, trail);
       const event = { ...decisionEvent(facts, allowed(facts), clock.nowMs()), opens: id };
-      if (isBuffered(admission, durability)) log.note(event);
+      // A log that takes nothing lets nothing pass: then a read waits, and fails, like everything else.
+      if (isBuffered(admission, durability) && log.status().ready) log.note(event);
       else await log.commit(event);
-      open.add(id);
+      open.set(id, 'owed');
       return Receipt.recorded(admission);
     },
     observed(trail, why) {
       const { request } = trail;
       if (request === null) return Promise.reject(new Error('a request that the gate refused cannot be observed'));
       const verdict = why === null ? allowed(trail) : wouldDeny(why);
-      log.note({ ...decisionEvent(trail, verdict, clock.nowMs()), opens: trail.raw.id });
-      open.add(trail.raw.id);
+      const { id } = trail.raw;
+      const event = decisionEvent(trail, verdict, clock.nowMs());
+      if (isKnown(trail)) {
+        log.note({ ...event, opens: id });
+        open.set(id, 'owed');
+      } else open.set(id, log.noteUnderBudget(event, groupOf(trail)) ? 'offered' : 'folded');
       return Promise.resolve(Observed.recorded(request, trail.target));
     },
     refusal(trail, why) {
       if (open.has(trail.raw.id)) return; // decided and recorded already: its outcome tells how it went on
-      const event = { ...decisionEvent(trail, denied(why), clock.nowMs()), yieldsReserve: true } as const;
-      if (!isKnown(trail)) log.noteRefusal(event, groupOf(trail));
-      else return log.commit(event).catch(() => undefined); // the log has counted the loss
+      const event = decisionEvent(trail, denied(why), clock.nowMs());
+      if (!isKnown(trail)) log.noteUnderBudget(event, groupOf(trail));
+      else return log.commit({ ...event, yieldsReserve: true }).catch(() => undefined); // the log has counted the loss
     },
     malformed(facts) {
-      log.noteRefusal(malformedEvent(facts, clock.nowMs()), addressGroup(facts.address));
+      meter.refusal(facts.code);
+      log.noteUnderBudget(malformedEvent(facts, clock.nowMs()), addressGroup(facts.address));
     },
     outcome(trail, outcome) {
       const durationMs = Math.max(0, clock.monotonicMs() - trail.raw.startedMs);
       const { status, code } = outcome;
-      const route = trail.target?.facts.route.id ?? 'none';
+      const { id } = trail.raw;
+      const route = (trail.target?.facts ?? trail.stated)?.route.id ?? 'none';
       meter.request({ method: trail.raw.method, route, status, durationS: durationMs / 1_000, code });
-      if (open.delete(trail.raw.id)) log.note(outcomeEvent(trail.raw.id, outcome, { atMs: clock.nowMs(), durationMs }));
+      if (code?.startsWith('upstream.') === true) meter.upstreamError(code);
+      const standing = open.get(id);
+      open.delete(id);
+      if (standing === undefined || standing === 'folded') return;
+      const event = outcomeEvent(id, outcome, { atMs: clock.nowMs(), durationMs });
+      log.note(standing === 'owed' ? event : { ...event, yieldsReserve: true });
     },
   };
 }

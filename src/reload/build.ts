@@ -93,7 +93,7 @@ function sharedStages(sources: Sources, parts: LongLived): SharedStages {
     gate: createGate({
       allowedHosts: sources.allowedHosts,
       isTrustedProxy: sources.isTrustedProxy,
-      protectedHeaders: [...sources.profile.dropHeaders, ...ourHeaderNames(sources)],
+      protectedHeaders: [...sources.profile.dropHeaders, ...identityHeaders(sources), ...credentialHeader(sources)],
     }),
     preview: createPreview(policyContext),
     authorize: createAuthorize(policyContext),
@@ -123,9 +123,9 @@ function learnSpaces(trail: Trail, outcome: Outcome, { createdSpaces }: LongLive
 
 function forwardStage(sources: Sources, upstream: Upstream, clock: Clock): Stages['forward'] {
   const { upstream: options, identity_headers: names } = sources.loaded.config;
-  const { credential } = sources;
-  const credentials = ['authorization', 'x-api-key', ...(credential === null ? [] : [credential.header.toLowerCase()])];
-  const ours = ourHeaderNames(sources);
+  const { credential, profile } = sources;
+  const credentials = new Set(['authorization', 'x-api-key', ...credentialHeader(sources)]);
+  const ours = [...identityHeaders(sources), 'x-request-id'];
   const limitHeaders = [
     'x-ratelimit-limit',
     'x-ratelimit-remaining',
@@ -133,16 +133,18 @@ function forwardStage(sources: Sources, upstream: Upstream, clock: Clock): Stage
     'ratelimit',
     'ratelimit-policy',
   ];
+  const profileTrust = profile.data.trust_headers.map((name) => name.toLowerCase());
   return createForward({
     upstream,
     clock,
     request: {
       identity: { requestId: names.request_id, subject: names.subject, keyId: names.key_id, spaces: names.spaces },
       credential,
-      drop: new Set([...credentials, ...trustHeaders, ...ours, 'x-request-id']),
+      credentials,
+      untrusted: new Set([...trustHeaders, ...profileTrust, ...ours]),
     },
     answer: {
-      drop: new Set([...credentials, ...ours, 'x-request-id', ...limitHeaders]),
+      drop: new Set([...credentials, ...ours, ...limitHeaders]),
       upstreamAuthority: new URL(options.url).host.toLowerCase(),
       injectsCredential: credential !== null,
     },
@@ -152,8 +154,11 @@ function forwardStage(sources: Sources, upstream: Upstream, clock: Clock): Stage
   });
 }
 
-/** Lower-case names of the headers that we set towards the memory server. */
-function ourHeaderNames({ loaded, credential }: Sources): string[] {
-  const names: (string | null)[] = [...Object.values(loaded.config.identity_headers), credential?.header ?? null];
-  return names.filter((name) => name !== null).map((name) => name.toLowerCase());
+/** Lower-case names under which we tell the memory server who calls. */
+function identityHeaders({ loaded }: Sources): readonly string[] {
+  const { request_id: requestId, subject, key_id: keyId, spaces } = loaded.config.identity_headers;
+  return [requestId, subject, keyId, spaces].filter((name) => name !== null).map((name) => name.toLowerCase());
 }
+
+const credentialHeader = ({ credential }: Sources): readonly string[] =>
+  credential === null ? [] : [credential.header.toLowerCase()];

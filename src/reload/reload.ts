@@ -64,6 +64,7 @@ class GenerationHolder implements Reloader {
     this.#context = context;
     context.parts.meter.gauge('config_last_reload_successful', () => (this.#failure === null ? 1 : 0));
     context.parts.meter.gauge('generation_loaded_timestamp_seconds', () => this.#current.builtAtMs / 1_000);
+    context.parts.meter.gauge('policy_memory_bytes', () => this.#current.sources.policy.memoryBytes());
   }
 
   current(): BuiltGeneration {
@@ -103,6 +104,7 @@ class GenerationHolder implements Reloader {
     this.#failure = null;
     before.sources.tokens.close(next.sources.tokens);
     parts.meter.reload('success');
+    for (const problem of difference.refused_keys) log.error('keys.refused', { problem });
     log.info('config.reloaded', { generation: next.hash, before: before.hash });
     return ok(difference);
   }
@@ -153,7 +155,6 @@ function restartProblems(before: Sources, after: Sources): readonly Problem[] {
 }
 
 function compare(before: Sources, after: Sources): Difference {
-  const tiers = ({ policy }: Sources): string => JSON.stringify([...policy.tierNames].sort());
   return {
     before: before.hash,
     after: after.hash,
@@ -164,7 +165,7 @@ function compare(before: Sources, after: Sources): Difference {
       before.policy.digest === after.policy.digest
         ? null
         : { before: before.policy.revision, after: after.policy.revision },
-    tiers: tiers(before) !== tiers(after),
+    tiers: before.policy.tiersText !== after.policy.tiersText,
     keys: compareKeys(before.manifests.entries, after.manifests.entries),
     refused_keys: after.manifests.refused.map(describeProblem),
   };

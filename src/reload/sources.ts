@@ -11,6 +11,7 @@ import {
   idConflicts,
   loadManifests,
   loadStaticTokens,
+  spacesProblem,
   type AuthMode,
   type KeyEntry,
   type LoadedManifests,
@@ -76,8 +77,11 @@ export async function readSources(context: SourceContext): Promise<Result<Source
   const loaded = await loadConfig(context.file);
   if (!loaded.ok) return loaded;
   const found = new Findings(context.file);
-  const files = await readFiles(loaded.value, context, found);
+  const storeKeys = context.storeKeys(); // may fail, so before anything is opened that would have to be closed
+  const files = await readFiles(loaded.value, { ...context, storeKeys: () => storeKeys }, found);
   const settings = readSettings(loaded.value, context, found);
+  checkTokens(loaded.value, files.policy, found);
+  checkNames(loaded.value, files.profile, found);
   const { profile, policy, manifests, tokens, credential } = files;
   const isWhole = profile !== null && policy !== null && manifests !== null && tokens !== null;
   if (!isWhole || found.problems.length > 0) {
@@ -87,6 +91,39 @@ export async function readSources(context: SourceContext): Promise<Result<Source
   const entries = JSON.stringify(manifests.entries);
   const hash = nameOf([loaded.value.digest, JSON.stringify(profile.data), policy.digest, entries]);
   return ok({ loaded: loaded.value, profile, policy, manifests, tokens, credential, ...settings, hash });
+}
+
+/** A header that tells who calls must not be one that tells the space: two of one name would go upstream. */
+function checkNames({ config }: LoadedConfig, profile: Profile | null, found: Findings): void {
+  for (const [field, name] of Object.entries(config.identity_headers)) {
+    if (name === null || profile?.dropHeaders.has(name.toLowerCase()) !== true) continue;
+    found.tell(
+      `identity_headers.${field}`,
+      `"${name}" is a space carrier or trust header of the profile: use another name`,
+    );
+  }
+}
+
+/** Static tokens are held to the same names and forms as keys. */
+function checkTokens({ config }: LoadedConfig, policy: Policy | null, found: Findings): void {
+  config.static_tokens.forEach(({ roles, tier, spaces }, index) => {
+    const path = `static_tokens.${String(index)}`;
+    const wrong = spacesProblem(spaces);
+    if (wrong !== null) found.tell(`${path}.spaces`, wrong);
+    if (policy === null) return;
+    for (const role of roles.filter((name) => !policy.roleNames.has(name))) {
+      found.tell(
+        `${path}.roles`,
+        `"${role}" is not one of the policy's roles: ${[...policy.roleNames].sort().join(', ')}`,
+      );
+    }
+    if (tier !== undefined && !policy.tierNames.has(tier)) {
+      found.tell(
+        `${path}.tier`,
+        `"${tier}" is not one of the policy's tiers: ${[...policy.tierNames].sort().join(', ')}`,
+      );
+    }
+  });
 }
 
 interface Files {

@@ -2,7 +2,8 @@ import { no, ok, type Result } from '../base/result.js';
 import { refuse, type Refusal } from '../model/codes.js';
 import { Target } from '../model/proofs.js';
 import type { CleanRequest } from '../model/request.js';
-import type { RouteFacts, TargetFacts } from '../model/target.js';
+import type { RouteFacts } from '../model/target.js';
+import type { HeadFacts } from '../model/trail.js';
 import type { CompiledRoute, Profile } from './profile.js';
 import { decideSpaces, rewriteCarriers, statedInBody, statedInHead, type Stated } from './space.js';
 import { readStrictObject, type TopField } from './strict-json.js';
@@ -20,7 +21,7 @@ export interface ResolveContext {
 
 /** What the head alone says. `preview` is null where the body must be read to know more. */
 export interface Head {
-  readonly preview: Pick<TargetFacts, 'route' | 'params' | 'spaces'> | null;
+  readonly preview: HeadFacts | null;
   /** Reads the body where the decision needs it. */
   complete(): Result<Target, Refusal> | Promise<Result<Target, Refusal>>;
 }
@@ -90,8 +91,8 @@ class OpenHead implements Head {
 
   get preview(): Head['preview'] {
     const { route, params, stated, request } = this.#facts;
-    // Without a stated space the body may still name one.
-    if (stated.value === null && readsBody(route, request)) return null;
+    // Without a stated space the body may still name one, and it may make the request something else.
+    if (readsBody(route, request) && (stated.value === null || route.data.body_rules.length > 0)) return null;
     const spaces = decideSpaces(this.#context.profile, route, { stated, isKnown: this.#context.isKnownSpace });
     return spaces.ok ? { route: routeFacts(route), params, spaces: spaces.value } : null;
   }

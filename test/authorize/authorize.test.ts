@@ -4,6 +4,7 @@ import { createInputWriter, type Question } from '../../src/authorize/input.js';
 import type { Refusal } from '../../src/model/codes.js';
 import type { Subject } from '../../src/model/subject.js';
 import type { TargetFacts } from '../../src/model/target.js';
+import type { Trail } from '../../src/model/trail.js';
 import {
   countingMeter,
   facts,
@@ -129,14 +130,20 @@ for (const [name, { code, reasons, missing = [], ...given }] of Object.entries(d
     t.equal(noted.decision?.allow, false);
     t.type(noted.input, 'string');
     const preview = createPreview({ policy, readonly: given.readonly ?? false, clock, meter });
-    t.match(preview(subject(given.subject), request(), facts(given.facts)), { code, reasons, missing });
+    const early: Trail = { ...trail(), request: request() };
+    t.match(preview(identity(given.subject), facts(given.facts), early), { code, reasons, missing });
+    t.equal(early.decision?.allow, false, 'a no of the head is noted like any other');
+    t.equal(early.stated?.route.id, facts(given.facts).route.id);
+    t.type(early.input, 'string');
   });
 }
 
 t.test('the preview lets pass what would be allowed', async (t) => {
   const preview = createPreview({ policy, readonly: false, clock, meter });
-  t.equal(preview(subject(), request(), facts()), null);
-  t.equal(preview(subject({ owner: 'x'.repeat(3_000) }), request(), facts())?.code, 'authorize.too-large');
+  const early: Trail = { ...trail(), request: request() };
+  t.equal(preview(identity(), facts(), early), null);
+  t.equal(early.stated, null, 'and notes nothing: it is asked again');
+  t.equal(preview(identity({ owner: 'x'.repeat(3_000) }), facts(), early)?.code, 'authorize.too-large');
 });
 
 const tooLarge: Record<string, { subject?: Partial<Subject>; facts?: Partial<TargetFacts> }> = {

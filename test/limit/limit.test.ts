@@ -93,6 +93,7 @@ const trailOf = (): Trail => ({
   raw,
   generation: 'g',
   enforcement: 'enforce',
+    stated: null,
   request: null,
   subject: null,
   target: null,

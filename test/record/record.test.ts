@@ -6,8 +6,8 @@ import t from 'tap';
 import { auditFamilies, type JsonValue } from '../../src/model/audit.js';
 import { faults, Fault, refusals, refuse, type Code } from '../../src/model/codes.js';
 import { Observed, Receipt } from '../../src/model/proofs.js';
-import { anonymous } from '../../src/model/subject.js';
-import type { Outcome } from '../../src/model/trail.js';
+import { anonymous, type Subject } from '../../src/model/subject.js';
+import type { Outcome, Trail } from '../../src/model/trail.js';
 import { auditEventTypes, createRecord, readAuditTail, verifyAuditLog } from '../../src/record/record.js';
 import { typeOf } from '../../src/record/verdicts.js';
 import { alice, clock, keyEvent, opened, sample, type Opened } from './fixtures/sample.js';
@@ -85,6 +85,7 @@ t.test('decision() and outcome() write every field', async (t) => {
     class: 'content',
     tier: 'pro',
     enforcement: 'enforce',
+    stated: null,
     spaces: { all: false, ids: ['alpha'], unknown: [], explicit: true },
     limit: { id: 'tier', limit: 1000, per_s: 60, remaining: 99, reset_at_s: 1_790_000_001 },
     input: JSON.parse(trail.input ?? '') as unknown,
@@ -138,6 +139,7 @@ t.test('outcome() tells how it ended', async (t) => {
       not_forwarded: outcome.notForwarded ?? null,
     });
   }
+  t.strictSame(world.counted.upstreamErrors, ['upstream.unreachable', 'upstream.aborted'], 'and the metric counts');
   await world.log.close();
   t.equal(
     (await readAuditTail(dir, 100)).length,
@@ -146,7 +148,7 @@ t.test('outcome() tells how it ended', async (t) => {
   );
 });
 
-t.test('decision() is a Fault when the log takes nothing, and buffered reads do not wait', async (t) => {
+t.test('decision() is a Fault when the log takes nothing, whatever the durability', async (t) => {
   const dir = t.testdir();
   const world = await opened(dir);
   const { admission, trail } = sample({ permission: 'MemoryRead' });
@@ -154,9 +156,25 @@ t.test('decision() is a Fault when the log takes nothing, and buffered reads do 
   await world.log.close();
   await t.rejects(stageOf(world).decision(admission, trail), { code: 'record.unavailable' });
   const buffered = stageOf(world, { ...strict, content: 'buffered' });
-  t.type(await buffered.decision(admission, trail), Receipt, 'a read with durability buffered');
+  await t.rejects(
+    buffered.decision(admission, trail),
+    { code: 'record.unavailable' },
+    'a read neither, whatever its durability',
+  );
   await t.rejects(buffered.decision(write.admission, write.trail), { code: 'record.unavailable' }, 'a write never is');
   t.equal(world.counted.lost, 3);
+});
+
+t.test('decision() of a buffered read does not wait for the disk', async (t) => {
+  const dir = t.testdir();
+  const world = await opened(dir);
+  const buffered = stageOf(world, { ...strict, content: 'buffered' });
+  const { admission, trail } = sample({ permission: 'MemoryRead' });
+  const { lastSequence } = world.log.status();
+  t.type(await buffered.decision(admission, trail), Receipt);
+  t.match(world.log.status(), { lastSequence, queued: 1 }, 'the record is still on its way');
+  await world.log.close();
+  t.match((await readAuditTail(dir, 2))[0], { type: 'authorization.allowed', id: trail.raw.id });
 });
 
 t.test('refusal() waits for the disk where the caller is known, and never throws', async (t) => {
@@ -212,6 +230,7 @@ t.test('refusal() waits for the disk where the caller is known, and never throws
     all.find(({ type }) => type === 'security.malformed-request'),
     { id: 'M1', client_address: '10.9.9.9', code: 'gate.malformed' },
   );
+  t.strictSame(world.counted.refusals, ['gate.malformed']);
   const folded = Number(all.find(({ type }) => type === 'security.refusals-folded')?.['count']);
   t.equal(all.filter(({ type }) => type === 'auth.failed').length + folded, 11, 'ten failures and the anonymous one');
   t.notOk(
@@ -249,6 +268,68 @@ t.test('observed() notes what enforce would have done, and blocks nothing', asyn
   t.equal(world.counted.lost, 1);
   await t.rejects(stage.observed({ ...watched, request: null }, null), /gate/);
 });
+
+t.test('observed() and the outcome of unknown callers keep to the budget', async (t) => {
+  const dir = t.testdir();
+  const world = await opened(dir, { refusalsPerSecondPerAddress: 3 });
+  const stage = stageOf(world);
+  const observe = async (n: number, subject: Subject | null): Promise<void> => {
+    const { trail } = sample({ id: `R${String(n)}` });
+    const watched = { ...trail, subject, enforcement: 'observe' as const };
+    t.type(await stage.observed(watched, subject === null ? refuse('identify.unauthenticated', '') : null), Observed);
+    await stage.refusal(watched, new Fault('upstream.unreachable', 'told by the outcome'));
+    stage.outcome(watched, done);
+  };
+  const second = Math.floor(clock.monotonicMs() / 1_000);
+  for (let n = 0; n < 40; n += 1) await observe(n, n % 2 === 0 ? null : anonymous);
+  const seconds = 1 + Math.floor(clock.monotonicMs() / 1_000) - second;
+  for (let n = 40; n < 50; n += 1) await observe(n, alice);
+  await world.log.close();
+  const all = await readAuditTail(dir, 200);
+  const ofUnknown = all.filter(({ effect, subject }) => effect !== undefined && isUnknown(subject));
+  t.ok(ofUnknown.length >= 3 && ofUnknown.length <= 3 * seconds, `${String(ofUnknown.length)} of 40 are written`);
+  t.equal(all.filter(({ type }) => type === 'memory.completed').length, ofUnknown.length + 10, 'an outcome for each');
+  const folded = all.filter(({ type }) => type === 'security.refusals-folded');
+  const sum = folded.reduce((count, record) => count + Number(record['count']), 0);
+  t.equal(ofUnknown.length + sum, 40, 'the rest is counted');
+  t.match(folded[0]?.['by_code'], { 'identify.unauthenticated': Number, 'authorization.allowed': Number });
+  t.notOk(
+    all.some(({ effect }) => effect === 'deny'),
+    'a request that was folded has no second record either',
+  );
+});
+
+t.test('observed() and the outcome of unknown callers leave the reserve alone', async (t) => {
+  const dir = t.testdir();
+  const world = await opened(dir, { maxBytes: 80_000, reserveBytes: 65_536 });
+  const stage = stageOf(world);
+  const watch = (id: string, subject: Subject | null): Trail => ({
+    ...sample({ id }).trail,
+    subject,
+    enforcement: 'observe',
+  });
+  const before = watch('BEFORE', null);
+  await stage.observed(before, null);
+  while (world.log.status().bytes + 65_536 < 80_000) await world.log.commit(keyEvent(1));
+  await stage.observed(watch('WITHIN', anonymous), null);
+  stage.outcome(before, done);
+  const known = watch('KNOWN', alice);
+  await stage.observed(known, null);
+  stage.outcome(known, done);
+  await world.log.close();
+  const ids = (await readAuditTail(dir, 500)).filter(({ id }) => id !== undefined).map(({ type, id }) => [type, id]);
+  t.strictSame(ids, [
+    ['authorization.allowed', 'BEFORE'],
+    ['authorization.allowed', 'KNOWN'],
+    ['memory.completed', 'KNOWN'],
+  ]);
+  const folded = (await readAuditTail(dir, 500)).find(({ type }) => type === 'security.refusals-folded');
+  t.match(folded, { by_cause: { reserve: 2 }, by_code: { 'authorization.allowed': 1, 'memory.completed': 1 } });
+  t.equal(world.counted.lost, 0);
+});
+
+const isUnknown = (subject: unknown): boolean =>
+  subject === null || (typeof subject === 'object' && 'kind' in subject && subject.kind === 'anonymous');
 
 t.test('every code has a type, and every family has types', (t) => {
   const codes = [...Object.keys(refusals), ...Object.keys(faults)] as Code[];
