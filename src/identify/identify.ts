@@ -109,7 +109,7 @@ class Identify {
     // The form alone chooses the verifier; a no is final, whatever another verifier would say.
     if (isKeyLike(credential, prefixes))
       return modes.has('api_key') ? this.#byKey(credential, request) : this.#reject('unknown');
-    return modes.has('static_token') ? this.#byToken(credential) : this.#reject('unknown');
+    return modes.has('static_token') ? this.#byToken(credential, request) : this.#reject('unknown');
   }
 
   #byKey(credential: string, request: CleanRequest): Answer | Promise<Answer> {
@@ -132,9 +132,17 @@ class Identify {
     if (failures.exhausted(group, id) > 0) return this.#throttled(group, id);
     const entry = keys.find(id);
     const verdict = await verifier.verify(credential, entry ?? null, {
-      admits: () => failures.exhausted(group, id) === 0,
-      spent: (isRight) => {
-        if (!isRight || !isUsable(stateNow(keys.find(id)) ?? 'revoked')) failures.charge(group, id);
+      claim: async () => {
+        const claim = await failures.claim(group, id);
+        return (
+          claim && {
+            admits: () => failures.exhausted(group, id) === 0,
+            end: (outcome) => {
+              const opensNothing = outcome === 'right' && !isUsable(stateNow(keys.find(id)) ?? 'revoked');
+              claim.end(outcome === 'wrong' || opensNothing);
+            },
+          }
+        );
       },
     });
     if (verdict === 'throttled') return this.#throttled(group, id);
@@ -146,9 +154,15 @@ class Identify {
     return reason === null ? this.#acceptKey(current) : this.#reject(reason, id);
   }
 
-  #byToken(credential: string): Answer {
-    const entry = this.#context.tokens.find(credential);
-    if (entry === undefined) return this.#reject('unknown');
+  #byToken(credential: string, request: CleanRequest): Answer {
+    const { tokens, failures } = this.#context;
+    const entry = tokens.find(credential); // compared first: an address with too many guesses does not lock the right token out
+    if (entry === undefined) {
+      const group = addressGroup(request.clientAddress);
+      if (failures.exhausted(group, null) > 0) return this.#throttled(group, null);
+      failures.charge(group, null);
+      return this.#reject('unknown');
+    }
     const known = this.#known.get(entry) ?? ok(Identity.verified(tokenSubject(entry), () => this.#tokenLives(entry)));
     this.#known.set(entry, known);
     return this.#accept(known);
@@ -189,11 +203,13 @@ class Identify {
     return no(unauthenticated(id === undefined ? reason : `key ${id}: ${reason}`));
   }
 
-  #throttled(group: string, id: string): Answer {
+  #throttled(group: string, id: string | null): Answer {
     const { meter, failures } = this.#context;
     meter.authAttempt('failure', 'throttled');
     const retryAfterS = Math.max(1, failures.exhausted(group, id));
-    return no(refuse('identify.too-many-failures', `key ${id} from ${group}`, { retryAfterS }));
+    return no(
+      refuse('identify.too-many-failures', `${id === null ? 'a token' : `key ${id}`} from ${group}`, { retryAfterS }),
+    );
   }
 
   #busy(): Answer {

@@ -7,10 +7,17 @@ import { matchesHash, unmatchableHash } from './key-hash.js';
 /** `throttled`: the budget of the asker ran out while it waited. */
 export type Verdict = 'yes' | 'no' | 'busy' | 'throttled';
 
-/** Who pays for a computation; asked right before it, told right after it. */
+/** Who pays for a computation. */
 export interface HashBudget {
+  /** Asked before the computation joins the queue; null when the asker can pay for no more. */
+  claim(): Promise<HashClaim | null>;
+}
+
+export interface HashClaim {
+  /** Asked right before the computation: while it waited, others may have used the budget up. */
   admits(): boolean;
-  spent(isRight: boolean): void;
+  /** Told once, whatever happens; `not computed` costs nothing. */
+  end(outcome: 'right' | 'wrong' | 'not computed'): void;
 }
 
 /** Compares credentials with hashes, as seldom as it can. */
@@ -69,6 +76,8 @@ interface Work {
   readonly credential: string;
 }
 
+const outcomes = { yes: 'right', no: 'wrong', busy: 'not computed', throttled: 'not computed' } as const;
+
 class CachingVerifier implements Verifier {
   readonly #key = createSecretKey(randomBytes(32));
   readonly #unmatchable = unmatchableHash();
@@ -110,15 +119,24 @@ class CachingVerifier implements Verifier {
     return flight;
   }
 
-  async #compute({ mac, phc, credential }: Work, budget: HashBudget): Promise<Verdict> {
-    const place = this.#slots.enter();
-    if (place === null) return 'busy';
-    await place;
+  async #compute(work: Work, budget: HashBudget): Promise<Verdict> {
+    const claim = await budget.claim();
+    if (claim === null) return 'throttled';
+    let verdict: Verdict = 'busy';
     try {
-      if (!budget.admits()) return 'throttled';
+      const place = this.#slots.enter();
+      if (place !== null) verdict = await place.then(() => this.#computeInPlace(work, claim));
+      return verdict;
+    } finally {
+      claim.end(outcomes[verdict]);
+    }
+  }
+
+  async #computeInPlace({ mac, phc, credential }: Work, claim: HashClaim): Promise<Verdict> {
+    try {
+      if (!claim.admits()) return 'throttled';
       this.#hashes += 1;
       const isRight = await matchesHash(phc, credential);
-      budget.spent(isRight);
       this.#meter.keyValidation(isRight ? 'verified' : 'rejected');
       if (isRight) this.#verified.set(mac, phc);
       return isRight ? 'yes' : 'no';

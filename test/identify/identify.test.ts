@@ -329,6 +329,44 @@ t.test('many valid keys at once from one address spend no failures', async (t) =
   t.strictSame(new Set(codes), new Set(['pass']));
 });
 
+t.test('one address has no more attempts under way than it may fail; another one gets its place', async (t) => {
+  const victim = await madeKey();
+  const others = await Promise.all(Array.from({ length: 30 }, () => madeKey()));
+  const entries = [victim.entry, ...others.map(({ entry }) => entry)];
+  const { ask, verifier } = bench({ entries, perMinute: 30, perMinutePerKey: 10, queue: 12 });
+  const wrong = (): string =>
+    sealed(`engram_key_${victim.entry.id}${newKey('engram_key').text.slice('engram_key_'.length + 16, -6)}`);
+  const flood = Array.from({ length: 400 }, () => codeOf(ask(bearer(wrong(), '127.0.0.5'))));
+  await Promise.resolve();
+  t.ok(verifier.stats.waiting + verifier.stats.running <= 10, 'ten may fail, so ten are under way');
+  t.equal(await codeOf(ask(bearer(victim.text, '127.0.0.6'))), 'pass', 'a first use from elsewhere is not turned away');
+  const codes = await Promise.all(flood);
+  t.equal(codes.filter((code) => code === 'identify.unauthenticated').length, 10);
+  t.equal(codes.filter((code) => code === 'identify.too-many-failures').length, 390);
+  const fleet = bench({ entries, perMinute: 30, perMinutePerKey: 10 });
+  const passes = others.map(({ text }) => codeOf(fleet.ask(bearer(text, '127.0.0.7'))));
+  t.strictSame(new Set(await Promise.all(passes)), new Set(['pass']), '30 valid keys at once');
+  t.equal(await codeOf(fleet.ask(bearer(wrong(), '127.0.0.7'))), 'identify.unauthenticated', 'and nothing was charged');
+});
+
+t.test('a claim is given back unless the attempt failed', async (t) => {
+  const failures = createFailureBuckets({ perMinute: 3, perMinutePerKey: 2 }, new FakeClock());
+  const first = await failures.claim('a', 'k');
+  const second = await failures.claim('a', 'k');
+  const waiting = failures.claim('a', 'k');
+  t.ok(await failures.claim('b', 'k'), 'another address has its own');
+  t.equal(await Promise.race([waiting, Promise.resolve('waits')]), 'waits');
+  first?.end(false);
+  const third = await waiting;
+  t.ok(third, 'what came back is taken by the one that waited');
+  second?.end(true);
+  t.equal(failures.exhausted('a', 'k'), 0);
+  const last = failures.claim('a', 'k');
+  t.equal(await Promise.race([last, Promise.resolve('waits')]), 'waits', 'one failed and one is under way');
+  third?.end(true);
+  t.equal(await last, null, 'used up: nothing to wait for');
+});
+
 t.test('a full queue answers busy and does not grow', async (t) => {
   const { ask, verifier } = bench({ queue: 2 });
   const codes = await Promise.all(Array.from({ length: 10 }, () => codeOf(ask(bearer(newKey('kor').text)))));
@@ -385,6 +423,36 @@ t.test('a static token is an identity until it is replaced; it is never tried as
     await codeOf(bench({ modes: ['api_key'], tokens }).ask(bearer('the-token-of-the-tests'))),
     'identify.unauthenticated',
   );
+});
+
+t.test('guesses at static tokens are counted like guesses at keys, and never against the right token', async (t) => {
+  const entry = { spec: { id: 'ci', permissions: ['MemoryRead'], roles: [], spaces: ['alpha'] } };
+  const tokens: StaticTokens = { ...noTokens, find: (token) => (token === 'right-token' ? entry : undefined) };
+  const made = await madeKey();
+  const { ask, clock, count } = bench({
+    modes: ['static_token', 'api_key'],
+    tokens,
+    entries: [made.entry],
+    perMinute: 3,
+    perMinutePerKey: 2,
+  });
+  const codes: string[] = [];
+  for (let n = 0; n < 5; n += 1) codes.push(await codeOf(ask(bearer(`guess-${String(n)}`, '127.0.0.5'))));
+  t.strictSame(codes, [
+    ...Array<string>(3).fill('identify.unauthenticated'),
+    ...Array<string>(2).fill('identify.too-many-failures'),
+  ]);
+  t.equal(count('authAttempt failure throttled'), 2);
+  t.equal((await refusalOf(ask(bearer('guess', '127.0.0.5'))))?.retryAfterS, 20);
+  t.equal(await codeOf(ask(bearer('right-token', '127.0.0.5'))), 'pass', 'the right token is never refused');
+  t.equal(
+    await codeOf(ask(bearer(made.text, '127.0.0.5'))),
+    'identify.too-many-failures',
+    'one budget for all guesses',
+  );
+  t.equal(await codeOf(ask(bearer('guess', '127.0.0.6'))), 'identify.unauthenticated', 'others are not touched');
+  clock.ms += 20_000;
+  t.equal(await codeOf(ask(bearer('guess', '127.0.0.5'))), 'identify.unauthenticated');
 });
 
 t.test('ring: revocation at runtime wins over manifests and survives them', async (t) => {

@@ -88,7 +88,8 @@ t.test('createKey() shows the key once, keeps its hash, and is recorded before i
   t.match(entry, { name: 'search', owner: 'team', source: { kind: 'store' } });
   t.strictSame(store.findKey(made.id), entry);
   const verifier = createVerifier({ concurrency: 1, queue: 1, cacheEntries: 10 }, { meter: countingMeter().meter });
-  t.equal(await verifier.verify(made.key, entry ?? null, { admits: () => true, spent: () => undefined }), 'yes');
+  const unlimited = { claim: () => Promise.resolve({ admits: () => true, end: () => undefined }) };
+  t.equal(await verifier.verify(made.key, entry ?? null, unlimited), 'yes');
   t.match(audit.events, [{ type: 'key.created', fields: { actor_kind: 'local', key_id: made.id, spaces: ['alpha'] } }]);
   t.notMatch(JSON.stringify(audit.events), new RegExp(made.key.slice(-49)), 'KY-16 the secret is in no record');
   t.notMatch(
