@@ -69,7 +69,6 @@ export const fixes = {
     'Check the path. If the memory server really has it, add the route to the profile.',
   ],
   'resolve.method': ['The path is known, with other methods: see `Allow`.', 'Use one of the methods in `Allow`.'],
-  'resolve.upgrade': ['The route takes no upgrade of the protocol.', 'Leave `Upgrade` out.'],
   'resolve.content-type': [
     'A body that the decision reads must be `application/json` in UTF-8, without `Content-Encoding`.',
     'Set `Content-Type: application/json` and send the body uncompressed.',
@@ -77,10 +76,6 @@ export const fixes = {
   'resolve.body': [
     'The body is not one strict JSON document: broken, a name twice, a lone surrogate, too deep, or bytes after its end.',
     'Send what a JSON library writes. Names must be unique within an object.',
-  ],
-  'resolve.parameter': [
-    'A part of the path that the route takes as a parameter does not have the form that the profile wants.',
-    'Check the id in the path.',
   ],
   'resolve.query': [
     'The query holds a parameter that the route does not accept in this form.',
@@ -122,18 +117,6 @@ export const fixes = {
     'The request costs more than the limit can ever hold, so that waiting does not help.',
     'Operators: raise the burst of the tier above the cost of the route.',
   ],
-  'admin.not-found': [
-    'The admin listener has no such route.',
-    'See the list of admin routes; nothing else is served there.',
-  ],
-  'admin.conflict': [
-    'The action does not fit the present state, such as a reload within a reload.',
-    'Read `detail` and repeat it later.',
-  ],
-  'admin.invalid': [
-    'The body or a parameter of an admin request is not in the wanted form.',
-    'Read `detail`: it names the field.',
-  ],
   'policy.failed': [
     'The policy broke: it threw, ran out of memory, or answered in an unknown form. Nothing was forwarded.',
     'Operators: the log names the cause. Go back to the last good bundle with a reload; the metric of policy errors counts these.',
@@ -169,10 +152,6 @@ export const fixes = {
   'upstream.busy': [
     'All `upstream.connections` are in use and `upstream.queue` requests wait already.',
     'Try again after `Retry-After`. Operators: raise both if the memory server can take more.',
-  ],
-  'self.draining': [
-    'The process is stopping and takes nothing new.',
-    'Try again; another replica or the restarted process answers.',
   ],
   'self.bug': [
     'Something happened that should be impossible. Nothing was forwarded after it.',

@@ -20,13 +20,11 @@ export const refusals = {
   'identify.busy': { status: 503, say: 'Too many credentials are being verified. Try again later.' },
   'resolve.unknown-route': { status: 404, say: 'There is no such route.' },
   'resolve.method': { status: 405, say: 'This route does not accept this method.' },
-  'resolve.upgrade': { status: 400, say: 'This route does not accept protocol upgrades.' },
   'resolve.content-type': {
     status: 415,
     say: 'This route accepts application/json in UTF-8 without content encoding.',
   },
   'resolve.body': { status: 400, say: 'The request body is not one strict JSON document.' },
-  'resolve.parameter': { status: 400, say: 'A path parameter is not in the accepted form.' },
   'resolve.query': { status: 400, say: 'The query holds a parameter that is not accepted.' },
   'space.malformed': { status: 400, say: 'A space is not in the accepted form.' },
   'space.conflict': { status: 400, say: 'The request names its space in ways that disagree.' },
@@ -37,9 +35,6 @@ export const refusals = {
   'authorize.too-large': { status: 431, say: 'The request holds more than the policy may be asked about.' },
   'limit.exceeded': { status: 429, say: 'The rate limit is exceeded.' },
   'limit.cost': { status: 429, say: 'This request costs more than the limit can ever hold.' },
-  'admin.not-found': { status: 404, say: 'There is no such route.' },
-  'admin.conflict': { status: 409, say: 'The action does not fit the present state.' },
-  'admin.invalid': { status: 400, say: 'The request is not in the wanted form.' },
 } as const satisfies Record<string, { status: number; say: string }>;
 
 /** Something is broken. `owner` says whose alarm rings: operator, policy, upstream or maintainer. */
@@ -61,7 +56,6 @@ export const faults = {
     owner: 'upstream',
     say: 'Too many requests wait for the memory server. Try again later.',
   },
-  'self.draining': { status: 503, owner: 'operator', say: 'The gateway is stopping. Try again later.' },
   'self.bug': { status: 500, owner: 'maintainer', say: 'An unexpected error.' },
 } as const satisfies Record<
   string,

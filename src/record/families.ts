@@ -22,7 +22,10 @@ export const counters = {
     'route',
     'status',
   ),
-  http_refusals_total: counter('Requests that the gateway answered itself, by code.', 'code'),
+  http_refusals_total: counter(
+    'Requests that the gateway answered itself, and bytes that never became one, by code.',
+    'code',
+  ),
   auth_attempts_total: counter('Credentials that were looked at.', 'result'),
   auth_failures_total: counter('Credentials that were refused.', 'reason'),
   api_key_validations_total: counter(
@@ -36,7 +39,7 @@ export const counters = {
   audit_lost_total: counter('Records that could not be written.'),
   policy_errors_total: counter('Evaluations that gave no well-formed decision.', 'kind'),
   policy_instances_replaced_total: counter('Policy instances that were thrown away after an error.'),
-  upstream_errors_total: counter('Requests that the memory server failed, by code.', 'code'),
+  upstream_errors_total: counter('Requests that failed on their way to the memory server and back, by code.', 'code'),
   upstream_pools_replaced_total: counter('Connection pools that were stuck and were replaced.'),
   connections_refused_total: counter('Client connections that were closed at once.', 'reason'),
   config_reloads_total: counter('Reloads that were tried.', 'result'),

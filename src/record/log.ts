@@ -43,14 +43,18 @@ export interface AuditLogStatus {
 export interface AuditLog extends AuditSink {
   /** Resolves when the event is on disk. @throws Fault `record.unavailable` */
   commit(event: AuditEvent): Promise<void>;
-  /** Appends without waiting; a loss is counted and told by the next record that can be written. */
+  /**
+   * Appends without waiting; a loss is counted and told by the next record that can be written. An event that yields the
+   * reserve is counted by its code where only the reserve is left.
+   */
   note(event: AuditEvent): void;
   /**
-   * Appends a refusal before authorization, under the budget; beyond it the refusal is counted by its code.
+   * Appends what an unknown caller caused, under the budget; beyond it the event is counted by its code.
    *
    * @param addressGroup IPv4 address or IPv6 /64 of the client
+   * @returns false when it was counted only
    */
-  noteRefusal(event: AuditEvent, addressGroup: string): void;
+  noteUnderBudget(event: AuditEvent, addressGroup: string): boolean;
   status(): AuditLogStatus;
   /** Resolves when nothing waits for the disk. */
   flush(): Promise<void>;
@@ -109,20 +113,20 @@ export class DurableLog implements AuditLog {
   }
 
   commit(event: AuditEvent): Promise<void> {
-    if (event.yieldsReserve === true && !this.#hasRoom()) {
-      this.#budget.fold(event, 'reserve');
-      return Promise.resolve();
-    }
+    if (this.#mustYield(event)) return Promise.resolve();
     return new Promise((resolve, reject) => this.#writer.push(entryOf(event, { resolve, reject })));
   }
 
   note(event: AuditEvent): void {
-    this.#writer.push(entryOf(event));
+    if (!this.#mustYield(event)) this.#writer.push(entryOf(event));
   }
 
-  noteRefusal(event: AuditEvent, addressGroup: string): void {
-    if (!this.#hasRoom()) this.#budget.fold(event, 'reserve');
-    else if (this.#budget.admits(event, addressGroup, this.#opening.ports.clock.monotonicMs())) this.note(event);
+  noteUnderBudget(event: AuditEvent, addressGroup: string): boolean {
+    const yielding = { ...event, yieldsReserve: true } as const;
+    if (this.#mustYield(yielding)) return false;
+    const isAdmitted = this.#budget.admits(yielding, addressGroup, this.#opening.ports.clock.monotonicMs());
+    if (isAdmitted) this.#writer.push(entryOf(yielding));
+    return isAdmitted;
   }
 
   status(): AuditLogStatus {
@@ -151,6 +155,13 @@ export class DurableLog implements AuditLog {
     this.#noteFolded();
     await this.#writer.close();
     await this.#opening.lock.release();
+  }
+
+  // Counts the event where it has to make way.
+  #mustYield(event: AuditEvent): boolean {
+    if (event.yieldsReserve !== true || this.#hasRoom()) return false;
+    this.#budget.fold(event, 'reserve');
+    return true;
   }
 
   #hasRoom(): boolean {

@@ -73,7 +73,8 @@ const malformedEvent = ({ id, address, code }: Malformed, atMs: number): AuditEv
 type Standing = 'owed' | 'offered' | 'folded';
 
 /** The stage over an open log. */
-export function createRecord({ log, meter, clock, durability }: RecordContext): RecordStage {
+export function createRecord(context: RecordContext): RecordStage {
+  const { log, meter, clock, durability } = context;
   // Requests on their way upstream, and what becomes of their outcome.
   const open = new Map<string, Standing>();
   const groupOf = (trail: Trail): string => addressGroup(trail.request?.clientAddress ?? trail.raw.peerAddress);
@@ -111,18 +112,22 @@ export function createRecord({ log, meter, clock, durability }: RecordContext): 
       meter.refusal(facts.code);
       log.noteUnderBudget(malformedEvent(facts, clock.nowMs()), addressGroup(facts.address));
     },
-    outcome(trail, outcome) {
-      const durationMs = Math.max(0, clock.monotonicMs() - trail.raw.startedMs);
-      const { status, code } = outcome;
-      const { id } = trail.raw;
-      const route = (trail.target?.facts ?? trail.stated)?.route.id ?? 'none';
-      meter.request({ method: trail.raw.method, route, status, durationS: durationMs / 1_000, code });
-      if (code?.startsWith('upstream.') === true) meter.upstreamError(code);
-      const standing = open.get(id);
-      open.delete(id);
-      if (standing === undefined || standing === 'folded') return;
-      const event = outcomeEvent(id, outcome, { atMs: clock.nowMs(), durationMs });
-      log.note(standing === 'owed' ? event : { ...event, yieldsReserve: true });
-    },
+    outcome: outcomes(context, open),
   };
 }
+
+const outcomes =
+  ({ log, meter, clock }: RecordContext, open: Map<string, Standing>): RecordStage['outcome'] =>
+  (trail, outcome) => {
+    const durationMs = Math.max(0, clock.monotonicMs() - trail.raw.startedMs);
+    const { status, code } = outcome;
+    const { id, method } = trail.raw;
+    const route = trail.target?.facts.route.id ?? 'none';
+    meter.request({ method, route, status, durationS: durationMs / 1_000, code });
+    if (code?.startsWith('upstream.') === true) meter.upstreamError(code);
+    const standing = open.get(id);
+    open.delete(id);
+    if (standing === undefined || standing === 'folded') return;
+    const event = outcomeEvent(id, outcome, { atMs: clock.nowMs(), durationMs });
+    log.note(standing === 'owed' ? event : { ...event, yieldsReserve: true });
+  };

@@ -20,7 +20,6 @@ const byRoom: Readonly<Record<string, AuditEventType>> = {
   authorize: 'authorization.denied',
   policy: 'authorization.denied',
   limit: 'rate_limit.exceeded',
-  admin: 'authorization.denied',
 };
 
 /** Which type of record tells a refusal or fault. */

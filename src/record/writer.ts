@@ -45,7 +45,7 @@ export class Writer {
 
   /** Why nothing can be written now; null when all is well. */
   get blocked(): string | null {
-    return this.#isClosed ? 'the audit log is closed' : this.#blocked;
+    return this.#isClosed ? 'the audit log is closed' : (this.#blocked ?? this.#overflow());
   }
 
   get queued(): number {
@@ -95,11 +95,13 @@ export class Writer {
   }
 
   #refusal(): string | null {
-    if (this.#isClosed) return 'the audit log is closed';
-    if (this.#blocked !== null && this.#ports.clock.monotonicMs() < this.#retryAt) return this.#blocked;
-    if (this.#queue.length >= queueRecordsMax || this.#queueBytes >= queueBytesMax)
-      return 'the queue of the audit log is full';
-    return null;
+    const mayRetry = !this.#isClosed && this.#ports.clock.monotonicMs() >= this.#retryAt;
+    return mayRetry ? this.#overflow() : this.blocked;
+  }
+
+  #overflow(): string | null {
+    const isFull = this.#queue.length >= queueRecordsMax || this.#queueBytes >= queueBytesMax;
+    return isFull ? 'the queue of the audit log is full' : null;
   }
 
   #want(): void {

@@ -419,8 +419,8 @@ t.test('refusals before authorization keep to their budget, and the rest is coun
   const dir = t.testdir();
   const { log } = await opened(dir, { refusalsPerSecond: 20, refusalsPerSecondPerAddress: 5 });
   const refusal = (code: string) => ({ ...keyEvent(0), type: 'auth.failed' as const, fields: { code } });
-  for (let n = 0; n < 300; n += 1) log.noteRefusal(refusal('identify.unauthenticated'), '10.0.0.1');
-  for (let n = 0; n < 300; n += 1) log.noteRefusal(refusal('gate.target'), `10.1.0.${String(n)}`);
+  for (let n = 0; n < 300; n += 1) log.noteUnderBudget(refusal('identify.unauthenticated'), '10.0.0.1');
+  for (let n = 0; n < 300; n += 1) log.noteUnderBudget(refusal('gate.target'), `10.1.0.${String(n)}`);
   await log.close();
   const written = (await typed(dir, 'auth.failed')).length;
   t.ok(written >= 20 && written <= 40, `${String(written)} written (one or two seconds' budget)`);
@@ -449,7 +449,7 @@ t.test('max_bytes stops the log, the reserve is for authorized requests, and roo
     fields: { code: 'identify.unauthenticated', pad: 'x'.repeat(400) },
   };
   for (let n = 0; n < 400; n += 1) {
-    log.noteRefusal(refusal, '10.0.0.1');
+    log.noteUnderBudget(refusal, '10.0.0.1');
     if (n % 10 === 0) await log.flush();
   }
   t.ok(log.status().bytes < limits.maxBytes - limits.reserveBytes + 16_384, 'refusals stopped at the reserve');
