@@ -3,7 +3,7 @@ import type { AuditLevel } from '../model/decision.js';
 
 type EventName = `${AuditFamily}.${string}`;
 
-/** Every type that a record can have, with its usual severity. docs/reference/audit-log.md lists the same. */
+/** Every type that is written, with its usual severity. docs/reference/audit-log.md lists the same. */
 export const auditEventTypes = {
   'auth.failed': {
     severity: 'warning',
@@ -15,13 +15,6 @@ export const auditEventTypes = {
     says: 'Too many failed attempts from one address: refused without looking at the credential.',
   },
   'auth.busy': { severity: 'warning', says: 'Refused because too many credentials were being verified.' },
-  'auth.admin-failed': {
-    severity: 'warning',
-    says: 'An operator listener was called without a valid admin credential.',
-  },
-  'user.created': { severity: 'info', says: 'A local user was made.' },
-  'user.changed': { severity: 'info', says: 'A local user was changed.' },
-  'user.removed': { severity: 'warning', says: 'A local user was removed.' },
   'key.created': { severity: 'info', says: 'An API key was made.' },
   'key.rotated': { severity: 'info', says: 'An API key got a successor.' },
   'key.revoked': { severity: 'warning', says: 'An API key was revoked.' },
@@ -40,8 +33,6 @@ export const auditEventTypes = {
     severity: 'warning',
     says: 'The outcome of an admitted request of which nothing went upstream.',
   },
-  'policy.activated': { severity: 'info', says: 'A policy bundle came into force.' },
-  'policy.rejected': { severity: 'error', says: 'A policy bundle was refused; the former one stays.' },
   'policy.failed': { severity: 'error', says: 'The policy could not be evaluated for a request, which was refused.' },
   'authorization.allowed': {
     severity: 'info',
@@ -63,7 +54,6 @@ export const auditEventTypes = {
   'rate_limit.exceeded': { severity: 'warning', says: 'A limit of the decision had no room.' },
   'config.reloaded': { severity: 'info', says: 'A new generation is in force.' },
   'config.reload-failed': { severity: 'error', says: 'A new generation was refused; the former one stays.' },
-  'config.reload-requested': { severity: 'info', says: 'An operator asked for a reload. Written before it begins.' },
   'system.started': { severity: 'info', says: 'The process serves.' },
   'system.stopped': { severity: 'info', says: 'The process stops.' },
   'system.segment-started': {
@@ -92,7 +82,10 @@ export const auditEventTypes = {
   },
   'system.overloaded': { severity: 'warning', says: 'A request was refused because too many were in progress.' },
   'security.malformed-request': { severity: 'warning', says: 'The gate refused the bytes of a request.' },
-  'security.refusals-folded': { severity: 'warning', says: 'Refusals beyond the budget, counted by code.' },
+  'security.refusals-folded': {
+    severity: 'warning',
+    says: 'Refusals, and what unknown callers did under observe, beyond the budget or the room: counted by code.',
+  },
   'security.audit-file-changed': {
     severity: 'critical',
     says: 'Somebody removed, renamed, cut or wrote to the segment while it was in use.',
@@ -101,6 +94,20 @@ export const auditEventTypes = {
     severity: 'critical',
     says: 'The newest segment does not verify at start; it is kept as it is and a new one begins.',
   },
+} as const satisfies Record<EventName, { severity: AuditLevel; says: string }>;
+
+/** Types of features that are still to come: nothing writes them, and nothing else may take their names. */
+export const reservedEventTypes = {
+  'auth.admin-failed': {
+    severity: 'warning',
+    says: 'An operator listener was called without a valid admin credential.',
+  },
+  'user.created': { severity: 'info', says: 'A local user was made.' },
+  'user.changed': { severity: 'info', says: 'A local user was changed.' },
+  'user.removed': { severity: 'warning', says: 'A local user was removed.' },
+  'policy.activated': { severity: 'info', says: 'A policy bundle came into force.' },
+  'policy.rejected': { severity: 'error', says: 'A policy bundle was refused; the former one stays.' },
+  'config.reload-requested': { severity: 'info', says: 'An operator asked for a reload. Written before it begins.' },
 } as const satisfies Record<EventName, { severity: AuditLevel; says: string }>;
 
 export type AuditEventType = keyof typeof auditEventTypes;

@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { randomInt } from 'node:crypto';
 import fc from 'fast-check';
@@ -9,6 +9,7 @@ import { Observed, Receipt } from '../../src/model/proofs.js';
 import { anonymous, type Subject } from '../../src/model/subject.js';
 import type { Outcome, Trail } from '../../src/model/trail.js';
 import { auditEventTypes, createRecord, readAuditTail, verifyAuditLog } from '../../src/record/record.js';
+import { reservedEventTypes } from '../../src/record/events.js';
 import { typeOf } from '../../src/record/verdicts.js';
 import { alice, clock, keyEvent, opened, sample, type Opened } from './fixtures/sample.js';
 
@@ -340,7 +341,7 @@ t.test('every code has a type, and every family has types', (t) => {
   t.ok(names.length >= 30);
   for (const family of auditFamilies)
     t.ok(
-      names.some((name) => name.startsWith(`${family}.`)),
+      [...names, ...Object.keys(reservedEventTypes)].some((name) => name.startsWith(`${family}.`)),
       family,
     );
   t.end();
@@ -481,7 +482,24 @@ t.test('a long input and a long decision are left out, and it is said', async (t
 
 t.test('the reference page lists every type', (t) => {
   const page = readFileSync(new URL('../../docs/reference/audit-log.md', import.meta.url), 'utf8').replace(/ +/g, ' '); // tables are padded
+  const [written, reserved] = page.slice(page.indexOf('## Types')).split('### Reserved types');
   for (const [type, { severity, says }] of Object.entries(auditEventTypes))
-    t.ok(page.includes(`| \`${type}\` | ${severity} | ${says} |`), type);
+    t.ok(written?.includes(`| \`${type}\` | ${severity} | ${says} |`), type);
+  for (const [type, { severity, says }] of Object.entries(reservedEventTypes))
+    t.ok(reserved?.includes(`| \`${type}\` | ${severity} | ${says} |`), `${type} is reserved`);
+  t.end();
+});
+
+t.test('a type is written somewhere, or reserved', (t) => {
+  const root = new URL('../../src/', import.meta.url);
+  const sources = readdirSync(root, { recursive: true, encoding: 'utf8' })
+    .filter((name) => name.endsWith('.ts') && !name.endsWith('record/events.ts'))
+    .map((name) => readFileSync(new URL(name, root), 'utf8'))
+    .join('\n');
+  // The desk of keys puts its types together from what was done.
+  const isWritten = (type: string): boolean =>
+    sources.includes(`'${type}'`) || (type.startsWith('key.') && sources.includes(`('${type.slice(4)}', `));
+  for (const type of Object.keys(auditEventTypes)) t.ok(isWritten(type), `${type} is written`);
+  for (const type of Object.keys(reservedEventTypes)) t.notOk(isWritten(type), `${type} is not`);
   t.end();
 });
