@@ -139,5 +139,8 @@ await t.test('observe counts lost records, and lets pass', async (t) => {
   }
   t.ok((await program.metric('audit_lost_total')) > 0, `records are lost after ${sent} requests, and counted`);
   t.equal((await send(program.port, good(program))).answers[0]?.status, 200, 'and it still passes');
+  const mark = program.recorder.mark();
+  t.equal((await send(program.port, recall(''))).answers[0]?.status, 200, 'so does who is unknown, counted only');
+  t.equal(program.recorder.requestsSince(mark).length, 1);
   t.equal((await program.reload()).status, 503, 'while the door of the operators, which enforces, is shut');
 });
