@@ -1,4 +1,3 @@
-import { formatOption } from './format.js';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { InvalidArgumentError, type Command } from 'commander';
@@ -7,10 +6,11 @@ import { readAuditTail, verifyAuditLog } from '../manage/manage.js';
 import { auditDirOf } from '../app/app.js';
 import { findPlace, type PlaceOptions } from './place.js';
 import { CommandFailure, jsonLine, processTerminal } from './print.js';
+import { formatOption, type Format } from './format.js';
 
 interface AuditOptions extends PlaceOptions {
   readonly auditDir?: string;
-  readonly format: string;
+  readonly format: Format;
 }
 
 const countOf = (text: string): number => {

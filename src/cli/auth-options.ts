@@ -1,5 +1,6 @@
-import { InvalidArgumentError, Option, type Command } from 'commander';
+import { InvalidArgumentError, type Command } from 'commander';
 import { durationForm, parseDuration } from './duration.js';
+import { formatOption } from './format.js';
 
 /** A duration on the command line, in ms. */
 export function durationArgument(text: string): number {
@@ -23,8 +24,4 @@ export const everywhere = (command: Command): Command =>
   command
     .option('--data-dir <dir>', 'data directory; default is $MEMGATE_DATA_DIR')
     .option('--config <file>', 'configuration file: names the data directory, key manifests, roles and tiers')
-    .addOption(
-      new Option('--format <format>', 'table for people, json for programs')
-        .choices(['table', 'json'])
-        .default('table'),
-    );
+    .addOption(formatOption());

@@ -1,7 +1,6 @@
 import type { CheckedKey, IssuedKey, KeyView, RevokedKey, RotatedKey } from '../manage/manage.js';
+import type { Format } from './format.js';
 import { facts, jsonLine, table } from './print.js';
-
-export type Format = 'table' | 'json';
 
 const listed = (names: readonly string[]): string => (names.length === 0 ? '-' : names.join(', '));
 

@@ -5,16 +5,9 @@ import { systemClock } from '../base/clock.js';
 import { messageOf } from '../base/log.js';
 import { newManifestKey, type KeyWish, type RotateWish } from '../manage/manage.js';
 import { durationArgument, everywhere, listArgument, oneMore } from './auth-options.js';
+import type { Format } from './format.js';
 import { findPlace, valueOf, withKeys, type OpenLocal, type PlaceOptions } from './place.js';
-import {
-  showChecked,
-  showIssued,
-  showKeys,
-  showManifestKey,
-  showRevoked,
-  showRotated,
-  type Format,
-} from './auth-show.js';
+import { showChecked, showIssued, showKeys, showManifestKey, showRevoked, showRotated } from './auth-show.js';
 import { CommandFailure, confirm, processTerminal, type Terminal } from './print.js';
 
 /** What the commands work with; tests bring their own. */

@@ -1,6 +1,6 @@
-import { formatOption } from './format.js';
 import type { Command } from 'commander';
 import { checkSources } from '../app/app.js';
+import { formatOption, type Format } from './format.js';
 
 /** `memgate check-config` */
 export function checkConfigCommand(program: Command): void {
@@ -12,7 +12,7 @@ export function checkConfigCommand(program: Command): void {
     .argument('<file>', 'configuration file')
     .option('--i-know-this-is-open', 'accept auth_mode: none, which lets everybody pass', false)
     .addOption(formatOption())
-    .action(async (file: string, options: { iKnowThisIsOpen: boolean; format: string }) => {
+    .action(async (file: string, options: { iKnowThisIsOpen: boolean; format: Format }) => {
       const problems = await checkSources({ file, mayBeOpen: options.iKnowThisIsOpen });
       if (options.format === 'json')
         process.stdout.write(`${JSON.stringify({ ok: problems.length === 0, problems })}\n`);

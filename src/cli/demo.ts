@@ -1,8 +1,8 @@
-import { formatOption } from './format.js';
 import { InvalidArgumentError, type Command } from 'commander';
 import { startDemo, type Demo, type DemoOptions } from '../demo/demo.js';
-import { runUntilStopped } from './process-life.js';
+import { endFailedStart, runUntilStopped } from './process-life.js';
 import { createLogger } from '../base/log.js';
+import { formatOption, type Format } from './format.js';
 
 const portOf = (text: string): number => {
   const port = Number(text);
@@ -22,11 +22,10 @@ export function demoCommand(program: Command): void {
     .option('--audit-dir <dir>', 'directory of the audit log')
     .option('--tier <name>', 'tier of every key but free_tier', 'enterprise')
     .addOption(formatOption())
-    .action(async (options: Omit<DemoOptions, 'logLevel'> & { format: string }) => {
+    .action(async (options: Omit<DemoOptions, 'logLevel'> & { format: Format }) => {
       const demo = await startDemo({ ...options, logLevel: 'warn' });
       if (!demo.ok) {
-        for (const problem of demo.why) process.stderr.write(`${problem}\n`);
-        process.exitCode = 1;
+        endFailedStart(demo.why);
         return;
       }
       process.stdout.write(

@@ -1,5 +1,7 @@
 import { Option } from 'commander';
 
-/** `--format`, for commands whose answer people and programs read. */
+export type Format = 'table' | 'json';
+
+/** `--format`, the same for every command that answers. */
 export const formatOption = (): Option =>
-  new Option('--format <format>', 'text for people, json for programs').choices(['text', 'json']).default('text');
+  new Option('--format <format>', 'table for people, json for programs').choices(['table', 'json']).default('table');

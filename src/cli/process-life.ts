@@ -3,13 +3,13 @@ import { messageOf, type Logger } from '../base/log.js';
 export interface Life {
   readonly stop: () => Promise<void>;
   readonly log: Logger;
-  /** What SIGHUP does. */
+  /** What SIGHUP does; without it SIGHUP stops, as a terminal that is closed expects. */
   readonly hangUp?: (() => Promise<unknown>) | undefined;
 }
 
 const brokenExitCode = 70;
 
-/** SIGTERM and SIGINT stop in order, SIGHUP reloads, and an error that nobody expected ends the process at once. */
+/** SIGTERM and SIGINT stop in order, SIGHUP reloads what can be reloaded, and an error that nobody expected ends the process at once. */
 export function runUntilStopped({ stop, log, hangUp }: Life): void {
   const end = (): void => {
     stop().then(
@@ -21,11 +21,13 @@ export function runUntilStopped({ stop, log, hangUp }: Life): void {
     );
   };
   process.once('SIGTERM', end).once('SIGINT', end);
-  process.on('SIGHUP', () => {
-    hangUp?.().catch((thrown: unknown) => {
-      log.error('reload failed', { message: messageOf(thrown) });
+  if (hangUp === undefined) process.once('SIGHUP', end);
+  else
+    process.on('SIGHUP', () => {
+      hangUp().catch((thrown: unknown) => {
+        log.error('reload failed', { message: messageOf(thrown) });
+      });
     });
-  });
   const broken = (thrown: unknown): void => {
     log.error('bug', {
       message: messageOf(thrown),
@@ -34,4 +36,9 @@ export function runUntilStopped({ stop, log, hangUp }: Life): void {
     process.exit(brokenExitCode); // the state is unknown: the supervisor starts a new process
   };
   process.on('uncaughtException', broken).on('unhandledRejection', broken);
+}
+
+/** Ends a process that could not start, whatever it still has open, once its problems are written. */
+export function endFailedStart(problems: readonly string[]): void {
+  process.stderr.write(problems.map((problem) => `${problem}\n`).join(''), () => process.exit(1));
 }

@@ -1,8 +1,13 @@
 import type { Command } from 'commander';
 import { controlClient, controlPath, type ControlClient } from '../control/control.js';
-import type { JsonValue } from '../model/audit.js';
+import { formatOption, type Format } from './format.js';
 import { findPlace, type PlaceOptions } from './place.js';
-import { CommandFailure, processTerminal } from './print.js';
+import { CommandFailure, jsonLine, processTerminal } from './print.js';
+import { isReloaded, showReload, showStatus } from './process-show.js';
+
+interface ProcessOptions extends PlaceOptions {
+  readonly format: Format;
+}
 
 const clientOrFail = async (options: PlaceOptions): Promise<ControlClient> => {
   const { dataDir } = await findPlace(options);
@@ -11,22 +16,16 @@ const clientOrFail = async (options: PlaceOptions): Promise<ControlClient> => {
   throw new CommandFailure(1, `no memgate process is running on data directory ${dataDir}`);
 };
 
-const show = (answer: JsonValue): void => {
-  processTerminal.out(`${JSON.stringify(answer, null, 2)}\n`);
-};
-
 /** `memgate reload` */
 export function reloadCommand(program: Command): void {
   placed(program.command('reload'))
     .description(
       'Make the running process read configuration, profile, policy and key manifests again; a failure keeps everything as it is.',
     )
-    .action(async (options: PlaceOptions) => {
+    .action(async (options: ProcessOptions) => {
       const answer = await (await clientOrFail(options)).reload();
-      show(answer);
-      const isReloaded =
-        typeof answer === 'object' && answer !== null && 'reloaded' in answer && answer.reloaded === true;
-      process.exitCode = isReloaded ? 0 : 1;
+      processTerminal.out(options.format === 'json' ? jsonLine(answer) : showReload(answer));
+      process.exitCode = isReloaded(answer) ? 0 : 1;
     });
 }
 
@@ -34,12 +33,14 @@ export function reloadCommand(program: Command): void {
 export function statusCommand(program: Command): void {
   placed(program.command('status'))
     .description('Show what the running process is and how it does.')
-    .action(async (options: PlaceOptions) => {
-      show(await (await clientOrFail(options)).status());
+    .action(async (options: ProcessOptions) => {
+      const answer = await (await clientOrFail(options)).status();
+      processTerminal.out(options.format === 'json' ? jsonLine(answer) : showStatus(answer));
     });
 }
 
 const placed = (command: Command): Command =>
   command
     .option('--data-dir <dir>', 'data directory of the process; default is $MEMGATE_DATA_DIR')
-    .option('--config <file>', 'configuration file that names it');
+    .option('--config <file>', 'configuration file that names it')
+    .addOption(formatOption());

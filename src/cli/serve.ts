@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
 import { start } from '../app/app.js';
-import { runUntilStopped } from './process-life.js';
+import { endFailedStart, runUntilStopped } from './process-life.js';
 
 /** `memgate serve` */
 export function serveCommand(program: Command): void {
@@ -12,8 +12,7 @@ export function serveCommand(program: Command): void {
     .action(async (options: { config: string; iKnowThisIsOpen: boolean }) => {
       const running = await start({ file: options.config, mayBeOpen: options.iKnowThisIsOpen });
       if (!running.ok) {
-        for (const problem of running.why) process.stderr.write(`${problem}\n`);
-        process.exitCode = 1;
+        endFailedStart(running.why);
         return;
       }
       const { reloader, log, stop } = running.value;

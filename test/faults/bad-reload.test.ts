@@ -54,13 +54,13 @@ async function byOtherWays(t: Test, broken: BrokenInput, { place, program, gener
   const told = program.log().split('\n').filter(isFailure).at(-1) ?? '{}';
   tells(t, broken, (JSON.parse(told) as Refused).problems);
 
-  const command = await memgate('reload', '--data-dir', place.dataDir);
+  const command = await memgate('reload', '--data-dir', place.dataDir, '--format', 'json');
   t.equal(command.code, 1, 'memgate reload fails');
   const answer = JSON.parse(command.stdout) as Refused;
   t.equal(answer.generation, generation);
   tells(t, broken, answer.problems);
 
-  const { stdout } = await memgate('status', '--data-dir', place.dataDir);
+  const { stdout } = await memgate('status', '--data-dir', place.dataDir, '--format', 'json');
   const status = JSON.parse(stdout) as { generation: { hash: string }; last_reload_failure: Refused };
   t.equal(status.generation.hash, generation, 'memgate status shows the old generation');
   tells(t, broken, status.last_reload_failure.problems);
