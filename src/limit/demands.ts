@@ -1,3 +1,4 @@
+import { addressGroup } from '../base/address.js';
 import { assertNever } from '../base/result.js';
 import { injectiveKey } from '../base/encoding.js';
 import type { LimitKeyPart, LimitSpec } from '../model/decision.js';
@@ -47,7 +48,7 @@ function valuesOf(parts: readonly LimitKeyPart[], permit: Permit, space: string)
 function valueOf(part: LimitKeyPart, { identity, target }: Permit, space: string): readonly string[] {
   switch (part) {
     case 'client':
-      return [target.request.clientAddress];
+      return [addressGroup(target.request.clientAddress)]; // whoever has one IPv6 address has its whole /64
     case 'subject':
       return [identity.subject.kind, identity.subject.id];
     case 'space':

@@ -11,7 +11,7 @@ import { demandsOf } from './demands.js';
 export { createBuckets, type Buckets, type Demand, type Standing, type TakeResult } from './buckets.js';
 
 export interface LimitContext {
-  /** Outlives the generation: a reload gives nobody fresh units. */
+  /** Outlives the generation: a reload gives nobody fresh units, unless it changes the definition of the limit, which starts full. */
   readonly buckets: Buckets;
   readonly clock: Clock;
   readonly meter: Meter;

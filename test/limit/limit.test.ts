@@ -93,7 +93,7 @@ const trailOf = (): Trail => ({
   raw,
   generation: 'g',
   enforcement: 'enforce',
-    stated: null,
+  stated: null,
   request: null,
   subject: null,
   target: null,
@@ -237,6 +237,20 @@ const pairs: {
   shared: boolean;
 }[] = [
   { name: 'clients', key: ['client'], one: { client: '10.0.0.1' }, other: { client: '10.0.0.2' }, shared: false },
+  {
+    name: 'addresses of one /64',
+    key: ['client'],
+    one: { client: '2001:db8::1' },
+    other: { client: '2001:db8::ffff:0:2' },
+    shared: true,
+  },
+  {
+    name: 'two /64',
+    key: ['client'],
+    one: { client: '2001:db8::1' },
+    other: { client: '2001:db8:0:1::1' },
+    shared: false,
+  },
   { name: 'subjects of one client', key: ['client'], one: { subject: 'a' }, other: { subject: 'b' }, shared: true },
   { name: 'subjects', key: ['subject'], one: { subject: 'a' }, other: { subject: 'b' }, shared: false },
   {
