@@ -1,13 +1,14 @@
 // `npm run bench:quick`: a steady load through key, policy, limit, audit and forwarding, and what it cost.
 // It ends with an error when a single request failed.
-import { spawn } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
 import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { availableParallelism, cpus, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { parseArgs } from 'node:util';
+import { parseArgs, promisify } from 'node:util';
 import { openLoop, quantile } from './load.mjs';
 import { cpuSeconds, memoryOf } from './process.mjs';
+import { checkLimited, keyOptions, writeSetup } from './setup.mjs';
 
 const here = (path) => fileURLToPath(new URL(path, import.meta.url));
 const program = here('../dist/cli/cli.js');
@@ -26,7 +27,7 @@ const { values } = parseArgs({
     rate: { type: 'string', default: '1000' },
     connections: { type: 'string', default: '64' },
     'cpu-prof': { type: 'string' },
-    format: { type: 'string', default: 'text' },
+    format: { type: 'string', default: 'table' },
   },
 });
 const seconds = positive('seconds', values.seconds);
@@ -39,20 +40,29 @@ process.on('exit', () => {
   for (const child of children) child.kill('SIGKILL');
 });
 
-/** Starts a program and waits for the line that it writes when it is ready. */
-function started(args) {
-  const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] });
+/** Starts a program and waits for the line that it writes when it is ready: the first one, or in a log the one that says so. */
+function started(args, stream = 'stdout') {
+  const stdio = ['ignore', ...['stdout', 'stderr'].map((name) => (name === stream ? 'pipe' : 'inherit'))];
+  const child = spawn(process.execPath, args, { stdio });
   children.push(child);
   return new Promise((resolve) => {
-    const timer = setTimeout(() => failure(`${args.join(' ')} did not start`), startMsMax);
-    child.once('exit', (code) => failure(`${args.join(' ')} ended with ${code}`));
-    child.stdout.once('data', (line) => {
+    const timer = setTimeout(() => failure(`${args.join(' ')} did not start: ${text}`), startMsMax);
+    child.once('exit', (code) => failure(`${args.join(' ')} ended with ${code}: ${text}`));
+    let text = '';
+    child[stream].setEncoding('utf8').on('data', (chunk) => {
+      text += chunk;
+      const lines = text.split('\n').slice(0, -1);
+      const line = stream === 'stdout' ? lines[0] : lines.find((each) => each.includes('"msg":"started"'));
+      if (line === undefined) return;
       clearTimeout(timer);
       child.removeAllListeners('exit');
-      resolve({ child, line: String(line).trim() });
+      child[stream].removeAllListeners('data').resume();
+      resolve({ child, line });
     });
   });
 }
+
+const answerOf = async (args) => (await promisify(execFile)(process.execPath, args)).stdout;
 
 const stopped = (child) =>
   new Promise((resolve) => {
@@ -78,22 +88,15 @@ const dir = mkdtempSync(join(tmpdir(), 'memgate-bench-'));
 process.on('exit', () => rmSync(dir, { recursive: true, force: true }));
 const upstream = await started([here('./upstream.mjs')]);
 const profiling = values['cpu-prof'] === undefined ? [] : ['--cpu-prof', '--cpu-prof-dir', values['cpu-prof']];
-const options = [
-  '--port',
-  '0',
-  '--format',
-  'json',
-  '--tier',
-  'unlimited',
-  '--upstream',
-  upstream.line,
-  '--data-dir',
-  dir,
-];
-const gateway = await started([...profiling, program, 'demo', ...options]);
+const config = writeSetup(dir, upstream.line);
+const gateway = await started([...profiling, program, 'serve', '--config', config], 'stderr');
 const facts = JSON.parse(gateway.line);
 const target = new URL(facts.gateway);
-const next = requestsFor(target, facts.keys.alpha_writer);
+const { key } = JSON.parse(
+  await answerOf([program, 'auth', 'create-key', '--config', config, '--format', 'json', ...keyOptions]),
+);
+const next = requestsFor(target, key);
+await checkLimited(target, key);
 
 const warm = await openLoop(target, { rate: Math.min(rate, 500), seconds: 3, connections, next });
 if (warm.problems.size > 0) failure(`warming up: ${JSON.stringify([...warm.problems])}`);
@@ -102,6 +105,7 @@ const memoryBefore = memoryOf(gateway.child.pid);
 const { latencies, problems, sent } = await openLoop(target, { rate, seconds, connections, next });
 const after = cpuSeconds(gateway.child.pid);
 const memory = memoryOf(gateway.child.pid);
+await checkLimited(target, key);
 const exit = await stopped(gateway.child);
 await stopped(upstream.child);
 
