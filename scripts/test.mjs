@@ -21,8 +21,7 @@ const shownLinesMax = 60;
 const tools = [
   { names: ['promtool'], checks: 'the check of the metrics by promtool' },
   { names: ['strace'], checks: 'the order of writes and sends, seen from outside' },
-  { names: ['ip'], checks: 'requests from several addresses' },
-  { names: ['faketime'], checks: 'a wall clock that jumps' },
+  { names: ['curl'], checks: 'the lines of the demo and of the documents' },
 ];
 
 const steps = [
