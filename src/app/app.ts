@@ -72,6 +72,10 @@ async function startOver(options: StartOptions, opening: Opening): Promise<Resul
   if (!opened.ok) return no([opened.why]);
   const parts = opened.value;
   stack.opened(parts.close);
+  let isStarted = false;
+  stack.opened(() => {
+    if (isStarted) parts.auditLog.note(processEvent('system.stopped', {})); // after the last request's record
+  });
   const watchdog = startWatchdog({ limitMs: evaluationLimitMs });
   stack.opened(watchdog.stop);
   const reloader = await firstGeneration(options, { ...opening, parts }, watchdog);
@@ -82,12 +86,12 @@ async function startOver(options: StartOptions, opening: Opening): Promise<Resul
   const doors = await openDoors({ ...opening, parts }, reloader.value);
   if (!doors.ok) return doors;
   const { hash } = reloader.value.current();
+  isStarted = true;
   parts.auditLog.note(processEvent('system.started', { generation: hash })); // a full log makes us unready, it does not stop the start
   const { urls, keyAdmin } = doors.value;
   log.info('started', { ...urls, generation: hash, audit_file_system: parts.auditLog.status().fileSystem });
   const stop = async (): Promise<void> => {
     log.info('stopping');
-    parts.auditLog.note(processEvent('system.stopped', {}));
     await stack.close();
     log.info('stopped');
   };
