@@ -1,5 +1,4 @@
-import type { Logger } from '../base/log.js';
-import type { Meter } from '../model/meter.js';
+import { Fault } from '../model/codes.js';
 import type { Config } from '../config/config.js';
 import { createUpstream, type Upstream } from '../forward/forward.js';
 import type { ComponentState } from '../probes/probes.js';
@@ -8,38 +7,53 @@ type UpstreamConfig = Config['upstream'];
 
 /** Clients by their connection options: a reload that leaves those alone keeps the connections. */
 export class Upstreams {
-  readonly #ports: { readonly log: Logger; readonly meter: Meter };
-  #current: { readonly name: string; readonly upstream: Upstream } | null = null;
-  #former: Upstream[] = [];
+  readonly #ports: Parameters<typeof createUpstream>[1];
+  readonly #byName = new Map<string, Upstream>();
+  /** Retired ones that may still serve requests of their generation. */
+  readonly #former = new Set<Upstream>();
+  #current: Upstream | null = null;
 
-  constructor(ports: { readonly log: Logger; readonly meter: Meter }) {
+  constructor(ports: Parameters<typeof createUpstream>[1]) {
     this.#ports = ports;
-    ports.meter.gauge('upstream_connections', () => this.#current?.upstream.stats().connected ?? 0);
-    ports.meter.gauge('upstream_pending', () => this.#current?.upstream.stats().pending ?? 0);
+    ports.meter.gauge('upstream_connections', () => this.#current?.stats().connected ?? 0);
+    ports.meter.gauge('upstream_pending', () => this.#current?.stats().pending ?? 0);
   }
 
+  /** Changes nothing for anybody: the generation that asks may never come into force. */
   readonly forConfig = (config: UpstreamConfig): Upstream => {
     const options = {
       origin: config.url,
       connections: config.connections,
       queue: config.queue,
+      streamConnections: config.stream_connections,
+      streamsPerSubject: config.streams_per_subject,
       connectTimeoutMs: config.connect_timeout_ms,
       headersTimeoutMs: config.headers_timeout_ms,
     };
     const name = JSON.stringify(options);
-    if (this.#current?.name === name) return this.#current.upstream;
-    if (this.#current !== null) {
-      this.#current.upstream.retire(); // requests of the former generation still use it
-      this.#former.push(this.#current.upstream);
-    }
+    const known = this.#byName.get(name);
+    if (known !== undefined) return known;
     const upstream = createUpstream(options, this.#ports);
-    this.#current = { name, upstream };
+    this.#byName.set(name, upstream);
+    this.#current ??= upstream;
     return upstream;
   };
 
+  /** Told when a generation is in force: every other client is retired, and forgotten when it has given its connections back. */
+  readonly settled = (current: Upstream): void => {
+    this.#current = current;
+    for (const [name, upstream] of this.#byName) {
+      if (upstream === current) continue;
+      this.#byName.delete(name);
+      this.#former.add(upstream);
+      upstream.retire(() => this.#former.delete(upstream));
+    }
+  };
+
   async close(): Promise<void> {
-    const all = this.#current === null ? this.#former : [...this.#former, this.#current.upstream];
-    this.#former = [];
+    const all = [...this.#former, ...this.#byName.values()];
+    this.#former.clear();
+    this.#byName.clear();
     await Promise.all(all.map((upstream) => upstream.close()));
   }
 }
@@ -71,6 +85,15 @@ export class UpstreamHealth {
   }
 }
 
+const probeOf = (path: string): Parameters<Upstream['send']>[0] => ({
+  use: { kind: 'probe' },
+  method: 'GET',
+  target: path,
+  headers: [],
+  body: null,
+  bodyTimeoutMs: probeTimeoutMs,
+});
+
 function askOnce(upstream: Upstream, path: string): Promise<ComponentState> {
   return new Promise((resolve) => {
     let status = 0;
@@ -82,10 +105,9 @@ function askOnce(upstream: Upstream, path: string): Promise<ComponentState> {
       call?.abort();
       settle({ ready: false, reason: 'the memory server does not answer' });
     }, probeTimeoutMs);
-    const request = { method: 'GET', target: path, headers: [], body: null, bodyTimeoutMs: probeTimeoutMs };
     let call: { abort(): void } | null = null;
     try {
-      call = upstream.send(request, {
+      call = upstream.send(probeOf(path), {
         begin: () => true,
         head: (code) => {
           status = code;
@@ -98,8 +120,8 @@ function askOnce(upstream: Upstream, path: string): Promise<ComponentState> {
               : { ready: false, reason: `the memory server answers ${String(status)}` },
           );
         },
-        failed: ({ code }) => {
-          settle({ ready: false, reason: code });
+        failed: (why) => {
+          settle({ ready: false, reason: why instanceof Fault ? why.code : why.message });
         },
       });
     } catch {

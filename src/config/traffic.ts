@@ -77,6 +77,20 @@ export const upstream = z
       .max(100_000)
       .default(1_024)
       .describe('Requests that may wait for a connection; above it a request gets 503.'),
+    stream_connections: z
+      .int()
+      .min(1)
+      .max(4_096)
+      .default(256)
+      .describe('Open streams (routes with `stream: sse`), which have connections of their own; above it 503.'),
+    streams_per_subject: z
+      .int()
+      .min(1)
+      .max(4_096)
+      .default(16)
+      .describe(
+        'Open streams of one key or static token; above it 503. Where nothing is enforced only the sum counts.',
+      ),
     connect_timeout_ms: milliseconds(600_000).default(2_000).describe('Longest wait for a connection.'),
     headers_timeout_ms: milliseconds(day).default(30_000).describe('Longest wait for the head of an answer.'),
     body_timeout_ms: milliseconds(day)
@@ -84,7 +98,9 @@ export const upstream = z
       .describe('Longest silence within an answer; streams are exempt.'),
     deadline_ms: milliseconds(day)
       .default(300_000)
-      .describe('Longest time from the first byte sent upstream to the end of the answer; streams are exempt.'),
+      .describe(
+        'Longest time from the decision to the last byte of the answer, waiting for a connection included; streams are exempt.',
+      ),
     stream_idle_timeout_ms: milliseconds(7 * day)
       .default(3_600_000)
       .describe('Longest silence within a stream.'),

@@ -60,3 +60,9 @@ function ownLocation(value: string, authority: string): string {
   const rest = absolute[2] ?? '';
   return rest.startsWith('/') ? rest : `/${rest}`;
 }
+
+/** Null for an answer whose end is marked otherwise. */
+export function declaredLength(headers: readonly string[]): number | null {
+  const at = headers.findIndex((part, index) => index % 2 === 0 && part.toLowerCase() === 'content-length');
+  return at < 0 ? null : Number(headers[at + 1]);
+}

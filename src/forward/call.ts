@@ -1,3 +1,4 @@
+import { BodyFailure } from '../model/body-failure.js';
 import { Fault, type FaultCode } from '../model/codes.js';
 import type { UpstreamCall, UpstreamSink } from './port.js';
 
@@ -7,7 +8,14 @@ const timeouts: ReadonlySet<string> = new Set([
   'UND_ERR_BODY_TIMEOUT',
   'ETIMEDOUT',
 ]);
-const malformed: ReadonlySet<string> = new Set(['UND_ERR_HEADERS_OVERFLOW', 'UND_ERR_RES_CONTENT_LENGTH_MISMATCH']);
+const malformed: ReadonlySet<string> = new Set([
+  'UND_ERR_HEADERS_OVERFLOW',
+  'UND_ERR_RES_CONTENT_LENGTH_MISMATCH',
+  // Node does not write what it was given to pass on.
+  'ERR_INVALID_CHAR',
+  'ERR_INVALID_HTTP_TOKEN',
+  'ERR_HTTP_INVALID_HEADER_VALUE',
+]);
 
 function codeOf(error: Error): FaultCode {
   const code = 'code' in error && typeof error.code === 'string' ? error.code : '';
@@ -74,7 +82,8 @@ export class Call implements UpstreamCall {
     this.#left();
     if (this.#isOver) return;
     this.#isOver = true;
-    this.#sink.failed(error instanceof Fault ? error : new Fault(codeOf(error), error.message, { cause: error }));
+    const isKnown = error instanceof Fault || error instanceof BodyFailure;
+    this.#sink.failed(isKnown ? error : new Fault(codeOf(error), error.message, { cause: error }));
   }
 
   #left(): void {

@@ -19,7 +19,7 @@ export interface ForwardContext {
   readonly deadlineMs: number;
 }
 
-/** How forwarding ended, or the refusal when the credential did not hold any more at the first byte. */
+/** How forwarding ended, or the refusal: the credential did not hold any more at the first byte, or the body came too slowly behind it. */
 export type Forwarded = { readonly ok: true; readonly value: Outcome } | { readonly ok: false; readonly why: Refusal };
 
 export interface ForwardReply {

@@ -1,8 +1,9 @@
+import { BodyFailure, type LateRefusal } from '../model/body-failure.js';
 import { Fault, type Code } from '../model/codes.js';
 import type { CleanRequest } from '../model/request.js';
 import type { LiveCheck } from '../model/subject.js';
 import type { Outcome } from '../model/trail.js';
-import { passableHeaders, type AnswerRules } from './answer.js';
+import { declaredLength, passableHeaders, type AnswerRules } from './answer.js';
 import type { ForwardContext, Forwarded, ForwardReply } from './context.js';
 import type { UpstreamCall, UpstreamRequest, UpstreamSink } from './port.js';
 
@@ -31,6 +32,8 @@ export class Exchange implements UpstreamSink {
   #upstreamMs: number | null = null;
   #startedMs = 0;
   #isEnding = false;
+  #declaredBytes: number | null = null;
+  #isHandedOver = false;
   #isForwarded = false;
 
   constructor(facts: ExchangeFacts) {
@@ -44,6 +47,7 @@ export class Exchange implements UpstreamSink {
       this.#reject = reject;
       this.#startedMs = context.clock.monotonicMs();
       reply.response.on('close', this.#onReplyClosed).on('drain', this.#onDrain);
+      reply.response.prependListener('finish', this.#onReplyWhole); // while it still knows its socket
       if (reply.response.destroyed) {
         this.#onReplyClosed();
         return;
@@ -78,7 +82,10 @@ export class Exchange implements UpstreamSink {
     this.#upstreamMs = context.clock.monotonicMs() - this.#startedMs;
     this.#status = status;
     for (const part of reply.ownHeaders) list.push(part);
-    if (!request.body.isComplete) list.push('Connection', 'close'); // the rest of the body is not wanted any more
+    if (!request.body.isComplete) {
+      this.#declaredBytes = declaredLength(list);
+      list.push('Connection', 'close'); // the rest of the body is not wanted any more
+    }
     reply.response.writeHead(status, list);
     if (this.#facts.deadlineMs === null) reply.response.flushHeaders(); // a stream may say nothing for a long time
   }
@@ -94,18 +101,23 @@ export class Exchange implements UpstreamSink {
     this.#isEnding = true;
     if (request.body.isComplete) {
       reply.response.end();
-      this.#finish({ ok: true, value: this.#outcome('completed', null) });
       return;
     }
-    // An early answer to a long upload: let the client read it before the connection closes.
+    // An early answer to a long upload: let the client read it before the connection closes. It may well leave when it has.
+    reply.response.write('', (error) => {
+      this.#isHandedOver = error == null && this.#sentBytes === this.#declaredBytes;
+    });
     void request.body.discard().then(() => {
       reply.response.end();
-      this.#finish({ ok: true, value: this.#outcome('completed', null) });
     });
   }
 
-  failed(fault: Fault): void {
+  failed(fault: Fault | BodyFailure): void {
     const { response } = this.#facts.reply;
+    if (fault instanceof BodyFailure) {
+      this.#bodyFailed(fault);
+      return;
+    }
     if (!response.headersSent) {
       fault.wasForwarded = this.#isForwarded;
       this.#finish(fault);
@@ -122,7 +134,22 @@ export class Exchange implements UpstreamSink {
     response.destroy();
   }
 
+  #bodyFailed({ why }: BodyFailure): void {
+    const { response } = this.#facts.reply;
+    if (why !== null && !response.headersSent) {
+      const late: LateRefusal = { ...why, wasForwarded: this.#isForwarded };
+      this.#finish({ ok: false, why: late });
+      return;
+    }
+    this.#finish({ ok: true, value: this.#outcome('client', why?.code ?? null) });
+    response.destroy();
+  }
+
   readonly #onDeadline = (): void => {
+    if (this.#isEnding) {
+      this.#facts.reply.response.destroy(); // the memory server has said all: it is the client that does not take it
+      return;
+    }
     this.#call?.abort();
     this.failed(new Fault('upstream.timeout', 'upstream.deadline_ms is over'));
   };
@@ -132,9 +159,15 @@ export class Exchange implements UpstreamSink {
   };
 
   readonly #onReplyClosed = (): void => {
-    if (this.#settle === null || this.#isEnding) return;
-    this.#call?.abort();
-    this.#finish({ ok: true, value: this.#outcome('client', null) });
+    if (!this.#isEnding) this.#call?.abort();
+    this.#finish({ ok: true, value: this.#outcome(this.#isHandedOver ? 'completed' : 'client', null) });
+  };
+
+  /** The last byte is with the kernel; or the socket is gone, which Node calls finished as well. */
+  readonly #onReplyWhole = (): void => {
+    const { response } = this.#facts.reply;
+    if (response.destroyed || response.socket?.destroyed === true) return;
+    this.#finish({ ok: true, value: this.#outcome('completed', null) });
   };
 
   #finish(ending: Forwarded | Fault): void {
@@ -144,7 +177,10 @@ export class Exchange implements UpstreamSink {
     this.#settle = null;
     this.#reject = null;
     clearTimeout(this.#deadline);
-    this.#facts.reply.response.off('close', this.#onReplyClosed).off('drain', this.#onDrain);
+    this.#facts.reply.response
+      .off('close', this.#onReplyClosed)
+      .off('finish', this.#onReplyWhole)
+      .off('drain', this.#onDrain);
     if (ending instanceof Fault) reject(ending);
     else settle(ending);
   }

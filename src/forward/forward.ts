@@ -1,5 +1,6 @@
 import { Receipt, type Observed } from '../model/proofs.js';
 import type { CleanRequest } from '../model/request.js';
+import type { Subject } from '../model/subject.js';
 import type { ForwardContext, Forwarded, ForwardReply } from './context.js';
 import { Exchange } from './exchange.js';
 import { admittedHeaders, observedHeaders } from './header-list.js';
@@ -7,7 +8,7 @@ import { admittedHeaders, observedHeaders } from './header-list.js';
 export type { ForwardContext, Forwarded, ForwardReply } from './context.js';
 export type { IdentityHeaders, UpstreamCredential } from './header-list.js';
 export type { Upstream } from './port.js';
-export { createUpstream } from './upstream.js';
+export { createUpstream } from './lanes.js';
 
 /**
  * Sends an admitted or observed request upstream and its answer back, streaming both ways with backpressure.
@@ -30,6 +31,9 @@ export function createForward(context: ForwardContext): Forward {
       request,
       live: isReceipt ? proof.admission.permit.identity.live : () => null,
       send: {
+        use: isStream
+          ? { kind: 'stream', subject: isReceipt ? nameOf(proof.admission.permit.identity.subject) : null }
+          : { kind: 'request' },
         method: request.method,
         target: isReceipt ? proof.admission.permit.target.facts.forwardTarget : originalTarget(request),
         headers,
@@ -41,6 +45,8 @@ export function createForward(context: ForwardContext): Forward {
     }).run();
   };
 }
+
+const nameOf = ({ kind, id }: Subject): string => `${kind}:${id}`;
 
 const streamed = ({ body }: CleanRequest): ReturnType<CleanRequest['body']['stream']> | null =>
   body.framing === 'none' || body.length === 0 ? null : body.stream();

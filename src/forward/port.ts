@@ -1,4 +1,5 @@
 import type { Readable } from 'node:stream';
+import type { BodyFailure } from '../model/body-failure.js';
 import type { Fault } from '../model/codes.js';
 
 export interface UpstreamOptions {
@@ -7,11 +8,21 @@ export interface UpstreamOptions {
   readonly connections: number;
   /** Requests that may wait for a connection. */
   readonly queue: number;
+  /** Streams that may be open, in sum and for one subject. */
+  readonly streamConnections: number;
+  readonly streamsPerSubject: number;
   readonly connectTimeoutMs: number;
   readonly headersTimeoutMs: number;
 }
 
+/** Each kind has connections of its own: neither open streams nor a full queue keep a probe or a short request waiting. */
+export type UpstreamUse =
+  | { readonly kind: 'request' | 'probe' }
+  /** Null where nobody is known: then only the sum counts. */
+  | { readonly kind: 'stream'; readonly subject: string | null };
+
 export interface UpstreamRequest {
+  readonly use: UpstreamUse;
   readonly method: string;
   readonly target: string;
   /** Names and values alternating. */
@@ -30,7 +41,8 @@ export interface UpstreamSink {
   /** @returns false to pause until `resume` */
   data(chunk: Buffer): boolean;
   end(): void;
-  failed(fault: Fault): void;
+  /** @param why the client's own body, or whatever else broke */
+  failed(why: Fault | BodyFailure): void;
 }
 
 export interface UpstreamCall {
@@ -40,9 +52,10 @@ export interface UpstreamCall {
 
 /** The upstream client, small enough to be swapped. */
 export interface Upstream {
+  /** @throws Fault `upstream.busy` at once where there is no room */
   send(request: UpstreamRequest, sink: UpstreamSink): UpstreamCall;
   stats(): { readonly connected: number; readonly pending: number; readonly running: number };
-  /** A reload has put another in its place: once idle it gives its connections back. */
-  retire(): void;
+  /** A reload has put another in its place: once idle it gives its connections back, and says so. It still takes a latecomer. */
+  retire(spent: () => void): void;
   close(): Promise<void>;
 }

@@ -4,43 +4,49 @@ import { Fault } from '../model/codes.js';
 import type { Meter } from '../model/meter.js';
 import { Call } from './call.js';
 import { guardVersion } from './guard-version.js';
-import type { Upstream, UpstreamCall, UpstreamOptions, UpstreamRequest, UpstreamSink } from './port.js';
+import type { UpstreamCall, UpstreamOptions, UpstreamRequest, UpstreamSink } from './port.js';
 
 export interface UpstreamPorts {
   readonly log: Logger;
   readonly meter: Meter;
+  /** Other times than the usual ones. */
+  readonly watch?: WatchTimes;
 }
 
-const watchIntervalMs = 1_000;
-/** Ticks beyond the connect timeout before a pool counts as stuck. */
-const graceTicks = 2;
-/** Idle ticks after which a retired pool gives its connections back. */
-const retiredTicks = 60;
+interface WatchTimes {
+  readonly intervalMs: number;
+  /** Looks beyond the connect timeout before a pool counts as stuck. */
+  readonly graceTicks: number;
+  /** Idle looks after which a retired pool gives its connections back. */
+  readonly retiredTicks: number;
+}
+
+const usualTimes: WatchTimes = { intervalMs: 1_000, graceTicks: 2, retiredTicks: 60 };
 const responseHeaderBytesMax = 16_384;
 const keepAliveMs = 4_000;
 
-/** One undici pool for one upstream, with a watchdog that replaces a pool which waits and runs nothing. */
-export function createUpstream(options: UpstreamOptions, ports: UpstreamPorts): Upstream {
-  return new WatchedPool(options, ports);
-}
+type PoolOptions = Pick<UpstreamOptions, 'origin' | 'connections' | 'queue' | 'connectTimeoutMs' | 'headersTimeoutMs'>;
 
-class WatchedPool implements Upstream {
-  readonly #options: UpstreamOptions;
+/** One undici pool, with a watchdog that replaces it when it waits and runs nothing. */
+export class WatchedPool {
+  readonly #options: PoolOptions;
   readonly #ports: UpstreamPorts;
+  readonly #times: WatchTimes;
   readonly #watch: NodeJS.Timeout;
   #pool: Pool;
   #waiting = 0;
   #stuckTicks = 0;
   #idleTicks = 0;
-  #isRetired = false;
+  #spent: (() => void) | null = null;
 
-  constructor(options: UpstreamOptions, ports: UpstreamPorts) {
+  constructor(options: PoolOptions, ports: UpstreamPorts) {
     this.#options = options;
     this.#ports = ports;
+    this.#times = ports.watch ?? usualTimes;
     this.#pool = newPool(options);
     this.#watch = setInterval(() => {
       this.#look();
-    }, watchIntervalMs);
+    }, this.#times.intervalMs);
     this.#watch.unref();
   }
 
@@ -63,8 +69,9 @@ class WatchedPool implements Upstream {
     return this.#pool.stats;
   }
 
-  retire(): void {
-    this.#isRetired = true;
+  /** @param spent told once, when its connections are given back; until then it is as it was, and after that it takes the odd latecomer */
+  retire(spent: () => void): void {
+    this.#spent = spent;
   }
 
   async close(): Promise<void> {
@@ -74,14 +81,16 @@ class WatchedPool implements Upstream {
 
   #look(): void {
     const { pending, running } = this.#pool.stats;
-    this.#idleTicks = this.#isRetired && pending + running === 0 ? this.#idleTicks + 1 : 0;
-    if (this.#idleTicks >= retiredTicks) {
+    const { intervalMs, graceTicks, retiredTicks } = this.#times;
+    this.#idleTicks = this.#spent !== null && pending + running === 0 ? this.#idleTicks + 1 : 0;
+    if (this.#spent !== null && this.#idleTicks >= retiredTicks) {
       clearInterval(this.#watch);
-      this.#replace(); // the new one has no connection and takes the odd latecomer
+      this.#replace(); // the new one has no connection
+      this.#spent();
       return;
     }
     this.#stuckTicks = pending > 0 && running === 0 ? this.#stuckTicks + 1 : 0;
-    if (this.#stuckTicks < Math.ceil(this.#options.connectTimeoutMs / watchIntervalMs) + graceTicks) return;
+    if (this.#stuckTicks < Math.ceil(this.#options.connectTimeoutMs / intervalMs) + graceTicks) return;
     this.#stuckTicks = 0;
     this.#ports.meter.upstreamPoolReplaced();
     this.#ports.log.error('upstream.pool-replaced', { pending });
@@ -95,7 +104,7 @@ class WatchedPool implements Upstream {
   }
 }
 
-function newPool(options: UpstreamOptions): Pool {
+function newPool(options: PoolOptions): Pool {
   const connect = buildConnector({ timeout: options.connectTimeoutMs });
   return new Pool(options.origin, {
     connections: options.connections,

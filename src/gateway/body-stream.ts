@@ -1,5 +1,7 @@
 import type { IncomingMessage } from 'node:http';
 import { Readable } from 'node:stream';
+import { BodyFailure } from '../model/body-failure.js';
+import { refuse } from '../model/codes.js';
 
 const watchIntervalMs = 1_000;
 
@@ -29,7 +31,8 @@ export class BodyStream extends Readable {
       const nowMs = options.monotonicMs();
       if (!request.isPaused()) waitedMs += nowMs - lastMs;
       lastMs = nowMs;
-      if (options.isTooSlow(waitedMs)) this.destroy(new Error('the body came too slowly'));
+      if (options.isTooSlow(waitedMs))
+        this.destroy(new BodyFailure(refuse('gate.timeout', 'the body came too slowly')));
     }, watchIntervalMs);
     this.#watch.unref();
     request.on('data', (chunk: Buffer) => {
@@ -63,7 +66,7 @@ export class BodyStream extends Readable {
     if (this.#ending !== 'open') return;
     this.#ending = ending;
     clearInterval(this.#watch);
-    if (ending === 'broken') this.destroy(new Error('the client left before the end of its body'));
+    if (ending === 'broken') this.destroy(new BodyFailure(null));
     else if (this.#early.length === 0) this.push(null);
   }
 }

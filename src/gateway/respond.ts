@@ -113,13 +113,16 @@ export async function respond(answer: Answer): Promise<Outcome> {
   return {
     status: isOpen ? status : 0,
     endedBy: isOpen ? 'gateway' : 'client',
-    notForwarded: why instanceof Fault && why.wasForwarded ? null : code,
+    notForwarded: wasForwarded(why) ? null : code,
     code,
     requestBytes: trail.raw.body.received,
     responseBytes: isOpen ? body.length : 0,
     upstreamMs: null,
   };
 }
+
+/** Some fail, or are given up, when a part of them has gone upstream. */
+const wasForwarded = (why: Refusal | Fault): boolean => 'wasForwarded' in why && why.wasForwarded;
 
 function refusalHeaders({ why, trail, answers }: Answer, status: number, length: number): string[] {
   const list = [

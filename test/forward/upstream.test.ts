@@ -1,0 +1,241 @@
+import { createServer, type RequestListener, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
+import t, { type Test } from 'tap';
+import { Call } from '../../src/forward/call.js';
+import { createUpstream } from '../../src/forward/lanes.js';
+import type { Upstream, UpstreamOptions, UpstreamRequest, UpstreamUse } from '../../src/forward/port.js';
+import { BodyFailure } from '../../src/model/body-failure.js';
+import { Fault, refuse } from '../../src/model/codes.js';
+import type { Meter } from '../../src/model/meter.js';
+
+const ask: UpstreamUse = { kind: 'request' };
+const streamOf = (subject: string | null): UpstreamUse => ({ kind: 'stream', subject });
+const patienceMs = 5_000;
+
+interface Fixture {
+  readonly upstream: Upstream;
+  readonly server: Server;
+  replaced(): number;
+  connections(): Promise<number>;
+}
+
+/** A real server with a client for it that looks every 20 ms. */
+async function fixture(t: Test, options: Partial<UpstreamOptions> = {}, answer?: RequestListener): Promise<Fixture> {
+  const server = createServer(answer ?? ((_, response) => response.end('ok')));
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  let replaced = 0;
+  const silent = (): void => undefined;
+  const upstream = createUpstream(
+    {
+      origin: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+      connections: 2,
+      queue: 8,
+      streamConnections: 3,
+      streamsPerSubject: 2,
+      connectTimeoutMs: 60,
+      headersTimeoutMs: 2_000,
+      ...options,
+    },
+    {
+      log: { debug: silent, info: silent, warn: silent, error: silent },
+      meter: { upstreamPoolReplaced: () => (replaced += 1) } as unknown as Meter,
+      watch: { intervalMs: 20, graceTicks: 2, retiredTicks: 3 },
+    },
+  );
+  t.teardown(async () => {
+    await upstream.close();
+    server.closeAllConnections();
+    server.close();
+  });
+  const connections = (): Promise<number> =>
+    new Promise((resolve) =>
+      server.getConnections((_, count) => {
+        resolve(count);
+      }),
+    );
+  return { upstream, server, replaced: () => replaced, connections };
+}
+
+const request = (use: UpstreamUse, headers: string[] = []): UpstreamRequest => ({
+  use,
+  method: 'GET',
+  target: '/',
+  headers,
+  body: null,
+  bodyTimeoutMs: 2_000,
+});
+
+interface Open {
+  readonly ended: Promise<number | Fault | BodyFailure>;
+  readonly begun: Promise<void>;
+  abort(): void;
+}
+
+/** @throws Fault where there is no room */
+function open(upstream: Upstream, use: UpstreamUse, headers: string[] = []): Open {
+  let settle: (end: number | Fault | BodyFailure) => void = () => undefined;
+  let begin: () => void = () => undefined;
+  const ended = new Promise<number | Fault | BodyFailure>((resolve) => {
+    settle = resolve;
+  });
+  const begun = new Promise<void>((resolve) => {
+    begin = resolve;
+  });
+  let status = 0;
+  const call = upstream.send(request(use, headers), {
+    begin: () => true,
+    head: (code) => {
+      status = code;
+      begin();
+    },
+    data: () => true,
+    end: () => settle(status),
+    failed: settle,
+  });
+  return { ended, begun, abort: call.abort.bind(call) };
+}
+
+const codeOf = (end: number | Fault | BodyFailure): unknown => (end instanceof Fault ? end.code : end);
+
+async function until(test: () => boolean | Promise<boolean>): Promise<boolean> {
+  const endMs = performance.now() + patienceMs;
+  while (performance.now() < endMs) {
+    if (await test()) return true;
+    await sleep(10);
+  }
+  return false;
+}
+
+t.test('a pool that waits and runs nothing is replaced', async (t) => {
+  const { upstream, replaced } = await fixture(t);
+  t.equal(await open(upstream, ask).ended, 200, 'it works');
+  // The client library refuses this header and forgets a connection of a limited pool with each refusal.
+  for (let n = 0; n < 2; n += 1) t.type(await open(upstream, ask, ['Expect', 'x']).ended, Fault, 'refused');
+  const waiting = open(upstream, ask);
+  await sleep(0);
+  t.match(upstream.stats(), { pending: 1, running: 0 }, 'now it is stuck');
+  t.equal(codeOf(await waiting.ended), 'upstream.unreachable', 'who waited is told');
+  t.equal(replaced(), 1, 'and it is counted');
+  t.equal(await open(upstream, ask).ended, 200, 'the new one works');
+  await sleep(200);
+  t.equal(replaced(), 1, 'and stays');
+});
+
+t.test('a pool whose answers are slow is left alone', async (t) => {
+  const { upstream, replaced } = await fixture(t, { connections: 1 }, (_, response) => {
+    setTimeout(() => response.end(), 400);
+  });
+  const [first, second] = [open(upstream, ask), open(upstream, ask)];
+  t.equal(await first.ended, 200);
+  t.equal(await second.ended, 200, 'also for who has waited longer than a stuck pool may');
+  t.equal(replaced(), 0);
+});
+
+t.test('a retired client gives its connections back when it is idle, and takes a latecomer', async (t) => {
+  const held: (() => void)[] = [];
+  const { upstream, connections, replaced } = await fixture(t, {}, ({ headers }, response) => {
+    if (headers['x-hold'] === undefined) response.end();
+    else held.push(() => response.end());
+  });
+  let spent = 0;
+  await open(upstream, { kind: 'probe' }).ended;
+  const slow = open(upstream, ask, ['X-Hold', '1']);
+  await until(() => held.length === 1);
+  upstream.retire(() => (spent += 1));
+  await sleep(200);
+  t.equal(spent, 0, 'not while a request is under way');
+  held[0]?.();
+  t.equal(await slow.ended, 200, 'which ends as it would have');
+  t.ok(await until(() => spent === 1), 'then it says so');
+  t.ok(await until(async () => (await connections()) === 0), 'and has no connection any more');
+  t.equal(await open(upstream, ask).ended, 200, 'a latecomer is served');
+  t.equal(spent, 1, 'told once');
+  t.equal(replaced(), 0, 'and nobody is alarmed');
+});
+
+t.test('streams', async (t) => {
+  const responses: { end(): void }[] = [];
+  const { upstream } = await fixture(t, { connections: 1, queue: 0 }, ({ headers }, response) => {
+    if (headers['x-stream'] === undefined) response.end();
+    else {
+      response.flushHeaders();
+      responses.push(response);
+    }
+  });
+  const stream = async (subject: string | null): Promise<Open> => {
+    const one = open(upstream, streamOf(subject), ['X-Stream', '1']);
+    await one.begun;
+    return one;
+  };
+  const first = await stream('a');
+  const second = await stream('a');
+  await t.rejects(stream('a'), { code: 'upstream.busy', message: /streams_per_subject of 2/ }, 'one too many of one');
+  const other = await stream('b');
+  await t.rejects(stream('c'), { code: 'upstream.busy', message: /stream_connections of 3/ }, 'one too many in sum');
+  await t.rejects(stream(null), { code: 'upstream.busy' }, 'whoever it is');
+  t.equal(await open(upstream, ask).ended, 200, 'a plain request does not wait for them');
+  t.equal(await open(upstream, { kind: 'probe' }).ended, 200, 'nor does a probe');
+  first.abort();
+  first.abort();
+  const third = await stream('a');
+  await t.rejects(stream('a'), { code: 'upstream.busy' }, 'the place that was given back was one');
+  other.abort();
+  await stream(null);
+  responses[1]?.end();
+  t.equal(await second.ended, 200, 'an ended stream');
+  await stream('a');
+  third.abort();
+  const unwanted = new Promise<void>((resolve) => {
+    upstream.send(request(streamOf('a')), {
+      begin: () => {
+        setImmediate(resolve);
+        return false;
+      },
+      head: () => undefined,
+      data: () => true,
+      end: () => undefined,
+      failed: () => undefined,
+    });
+  });
+  await unwanted;
+  await stream('a');
+  t.pass('and one that was given up before its first byte leave their places as well');
+});
+
+t.test('a full request pool leaves probes and streams their connections', async (t) => {
+  const { upstream } = await fixture(t, { connections: 1, queue: 0 }, ({ headers }, response) => {
+    if (headers['x-hold'] === undefined) response.end();
+  });
+  const hung = open(upstream, ask, ['X-Hold', '1']);
+  await until(() => upstream.stats().running === 1);
+  const queued = open(upstream, ask);
+  t.throws(() => open(upstream, ask), { code: 'upstream.busy' }, 'full');
+  t.equal(await open(upstream, { kind: 'probe' }).ended, 200);
+  t.equal(await open(upstream, streamOf('a')).ended, 200);
+  hung.abort();
+  t.equal(await queued.ended, 200);
+});
+
+t.test('who is to blame', async (t) => {
+  const blamed = (error: Error): Fault | BodyFailure | null => {
+    let why: Fault | BodyFailure | null = null;
+    const call = new Call(
+      { begin: () => true, head: () => undefined, data: () => true, end: () => undefined, failed: (it) => (why = it) },
+      () => undefined,
+    );
+    call.onError(error);
+    return why;
+  };
+  for (const [code, wanted] of Object.entries({
+    ERR_INVALID_CHAR: 'upstream.invalid',
+    ERR_INVALID_HTTP_TOKEN: 'upstream.invalid',
+    ERR_HTTP_INVALID_HEADER_VALUE: 'upstream.invalid',
+    HPE_INVALID_CONSTANT: 'upstream.invalid',
+    UND_ERR_HEADERS_TIMEOUT: 'upstream.timeout',
+    ECONNRESET: 'upstream.unreachable',
+  }))
+    t.match(blamed(Object.assign(new Error('x'), { code })), { code: wanted }, code);
+  const own = new BodyFailure(refuse('gate.timeout', 'slow'));
+  t.equal(blamed(own), own, 'the client for its own body');
+});
