@@ -65,8 +65,9 @@ async function openOver(
     store.close();
   };
   const shared = createShared({ loaded, clock, meter, log, store });
-  const upstreamFor = upstreams.forConfig;
-  return ok({ ...shared, clock, meter, store, auditLog, auditDir: auditDirOf(loaded), dataDir, upstreamFor, close });
+  const clients = { upstreamFor: upstreams.forConfig, upstreamSettled: upstreams.settled };
+  const auditDir = auditDirOf(loaded);
+  return ok({ ...shared, ...clients, clock, meter, store, auditLog, auditDir, dataDir, close });
 }
 
 export const auditDirOf = ({ config, resolvePath }: LoadedConfig): string =>

@@ -26,6 +26,8 @@ export interface LongLived {
   readonly keyUsed: (id: string, deprecated: boolean) => void;
   /** The client for these options; the same one while they stay the same. */
   readonly upstreamFor: (options: Sources['loaded']['config']['upstream']) => Upstream;
+  /** That client is the one in force now: the others give their connections back once idle. */
+  readonly upstreamSettled: (current: Upstream) => void;
 }
 
 /** The stages that every listener shares; only resolve and forward differ between clients and operators. */

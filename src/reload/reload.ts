@@ -101,6 +101,7 @@ class GenerationHolder implements Reloader {
     parts.ring.replaceManifests(next.sources.manifests.entries);
     parts.inspectBudget.max = next.sources.loaded.config.gateway.inspect_max_bytes_in_progress;
     this.#current = next;
+    parts.upstreamSettled(next.upstream);
     this.#failure = null;
     before.sources.tokens.close(next.sources.tokens);
     parts.meter.reload('success');
