@@ -50,8 +50,7 @@ export function createGate(context: GateContext): Gate {
     if (expects !== undefined && (expects.toLowerCase() !== '100-continue' || raw.httpVersion !== '1.1')) {
       return no(refuse('gate.expectation', 'an expectation other than 100-continue'));
     }
-    if (raw.upgrade || all.get('upgrade')?.toLowerCase() === 'websocket')
-      return no(refuse('gate.upgrade', 'an upgrade'));
+    if (all.get('upgrade')?.toLowerCase() === 'websocket') return no(refuse('gate.upgrade', 'an upgrade'));
     const clientRequestId = all.get('x-request-id');
     return ok(
       CleanRequest.passed({

@@ -9,15 +9,13 @@ import type { RawRequest } from '../model/request.js';
 import { IncomingBody, type BodyLimits } from './body.js';
 import { clientErrorCode, endWith } from './client-error.js';
 import { OpenSockets, type Turn } from './open-sockets.js';
-import { newServer } from './server.js';
+import { toRaw } from './raw-request.js';
+import { newServer, type ServerSettings } from './server.js';
 
-export interface ListenOptions {
+export interface ListenOptions extends ServerSettings {
   readonly host: string;
   readonly port: number;
-  readonly maxConnections: number;
   readonly maxConnectionsPerAddress: number;
-  readonly headersTimeoutMs: number;
-  readonly keepAliveTimeoutMs: number;
 }
 
 export interface ListenPorts {
@@ -201,19 +199,3 @@ class RequestTurn implements Turn {
     this.#serve(this);
   }
 }
-
-const toRaw = (request: IncomingMessage, body: IncomingBody, clock: Clock): RawRequest => {
-  const receivedAtMs = clock.nowMs();
-  return {
-    id: newDecisionId(receivedAtMs),
-    receivedAtMs,
-    startedMs: clock.monotonicMs(),
-    method: request.method ?? '',
-    target: request.url ?? '',
-    httpVersion: request.httpVersion,
-    rawHeaders: request.rawHeaders,
-    peerAddress: normalAddress(request.socket.remoteAddress),
-    upgrade: false,
-    body,
-  };
-};

@@ -5,12 +5,14 @@ import { refuse, type Refusal } from '../model/codes.js';
 import type { AuthReason, Meter } from '../model/meter.js';
 import { Identity } from '../model/proofs.js';
 import type { CleanRequest } from '../model/request.js';
-import { anonymous, type Subject } from '../model/subject.js';
+import { anonymous } from '../model/subject.js';
 import { apiKeyOf, bearerOf } from './credential.js';
 import type { FailureBuckets } from './failures.js';
 import { isKeyLike, parseKey } from './key.js';
 import { isUsable, keyState, type KeyEntry, type KeyState } from './key-entry.js';
 import type { KeyLookup } from './ring.js';
+import { reasonOf } from './reasons.js';
+import { keySubject, tokenSubject } from './subjects.js';
 import type { StaticTokenEntry, StaticTokens } from './tokens.js';
 import type { Verifier } from './verifier.js';
 
@@ -47,41 +49,7 @@ export interface IdentifyContext {
 
 type Answer = Result<Identity, Refusal>;
 
-const deadReasons: Readonly<Record<Exclude<KeyState, 'active' | 'deprecated'>, AuthReason>> = {
-  revoked: 'revoked',
-  expired: 'expired',
-  not_yet: 'not_yet',
-  rotated: 'expired',
-};
-const reasonOf = (state: KeyState): AuthReason | null =>
-  state === 'active' || state === 'deprecated' ? null : deadReasons[state];
 const unauthenticated = (detail: string): Refusal => refuse('identify.unauthenticated', detail);
-
-const keySubject = (entry: KeyEntry): Subject => ({
-  kind: 'api_key',
-  id: entry.id,
-  owner: entry.owner,
-  roles: entry.roles,
-  permissions: entry.permissions,
-  spaces: entry.spaces,
-  tier: entry.tier,
-  expiresAtMs: entry.expiresAtMs,
-  deprecated: entry.rotation !== null,
-  claims: {},
-});
-
-const tokenSubject = ({ spec }: StaticTokenEntry): Subject => ({
-  kind: 'static_token',
-  id: spec.id,
-  owner: spec.owner ?? null,
-  roles: spec.roles,
-  permissions: spec.permissions,
-  spaces: spec.spaces,
-  tier: spec.tier ?? null,
-  expiresAtMs: null,
-  deprecated: false,
-  claims: {},
-});
 
 /** The stage. An answer comes at once unless a key must be hashed; equal entries share one frozen identity. */
 class Identify {

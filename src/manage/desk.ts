@@ -20,17 +20,13 @@ import type {
 import { freshKey, type KeyFacts } from './fresh.js';
 import { keyEvent, recordedFacts, type KeyEventFields, type KeyEventName } from './key-event.js';
 import type { Ledger } from './ledger.js';
+import { problem } from './problem.js';
 import { reachOf } from './reach.js';
 import { rotationProblem } from './rotation.js';
 import { isoTime, issuedOf, viewOf } from './view.js';
 import { expiryOf, grantProblems, wishProblems } from './wish.js';
 
 type Operation = 'create' | 'rotate' | 'revoke';
-
-const problem = (
-  kind: KeyProblem['kind'],
-  ...problems: readonly string[]
-): { readonly ok: false; readonly why: KeyProblem } => no({ kind, problems });
 const reasonMax = 256;
 
 /** Keys are made, changed and shown here, for one operator. */

@@ -34,8 +34,6 @@ export interface RawRequest {
   readonly rawHeaders: readonly string[];
   /** Normal form of the socket's address. */
   readonly peerAddress: string;
-  /** True when the listener saw an upgrade. */
-  readonly upgrade: boolean;
   readonly body: RequestBody;
 }
 

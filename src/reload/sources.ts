@@ -11,13 +11,14 @@ import {
   idConflicts,
   loadManifests,
   loadStaticTokens,
-  spacesProblem,
   type AuthMode,
   type KeyEntry,
   type LoadedManifests,
   type StaticTokens,
 } from '../identify/identify.js';
 import { loadProfile, type Profile } from '../resolve/resolve.js';
+import { checkNames, checkTokens } from './checks.js';
+import { Findings } from './findings.js';
 
 /** Everything a generation is made of, read once, checked together, and nothing of it in force yet. */
 export interface Sources {
@@ -45,33 +46,6 @@ export interface SourceContext {
 
 const noManifests: LoadedManifests = { entries: [], refused: [], places: new Map() };
 
-/** What was read so far, and everything that is wrong with it. */
-class Findings {
-  readonly problems: Problem[] = [];
-  readonly #file: string;
-
-  constructor(file: string) {
-    this.#file = file;
-  }
-
-  take<T>(result: Result<T, readonly Problem[]>): T | null {
-    if (result.ok) return result.value;
-    this.problems.push(...result.why);
-    return null;
-  }
-
-  /** Takes what is told without a place: `path` is the field of the configuration that led to it. */
-  takeAt<T>(path: string, result: Result<T, string | readonly string[]>): T | null {
-    if (result.ok) return result.value;
-    for (const message of typeof result.why === 'string' ? [result.why] : result.why) this.tell(path, message);
-    return null;
-  }
-
-  tell(path: string, message: string): void {
-    this.problems.push({ file: this.#file, line: 0, column: 0, path, message });
-  }
-}
-
 /** Reads configuration, profile, policy, manifests and secrets; all problems at once. */
 export async function readSources(context: SourceContext): Promise<Result<Sources, readonly Problem[]>> {
   const loaded = await loadConfig(context.file);
@@ -91,39 +65,6 @@ export async function readSources(context: SourceContext): Promise<Result<Source
   const entries = JSON.stringify(manifests.entries);
   const hash = nameOf([loaded.value.digest, JSON.stringify(profile.data), policy.digest, entries]);
   return ok({ loaded: loaded.value, profile, policy, manifests, tokens, credential, ...settings, hash });
-}
-
-/** A header that tells who calls must not be one that tells the space: two of one name would go upstream. */
-function checkNames({ config }: LoadedConfig, profile: Profile | null, found: Findings): void {
-  for (const [field, name] of Object.entries(config.identity_headers)) {
-    if (name === null || profile?.dropHeaders.has(name.toLowerCase()) !== true) continue;
-    found.tell(
-      `identity_headers.${field}`,
-      `"${name}" is a space carrier or trust header of the profile: use another name`,
-    );
-  }
-}
-
-/** Static tokens are held to the same names and forms as keys. */
-function checkTokens({ config }: LoadedConfig, policy: Policy | null, found: Findings): void {
-  config.static_tokens.forEach(({ roles, tier, spaces }, index) => {
-    const path = `static_tokens.${String(index)}`;
-    const wrong = spacesProblem(spaces);
-    if (wrong !== null) found.tell(`${path}.spaces`, wrong);
-    if (policy === null) return;
-    for (const role of roles.filter((name) => !policy.roleNames.has(name))) {
-      found.tell(
-        `${path}.roles`,
-        `"${role}" is not one of the policy's roles: ${[...policy.roleNames].sort().join(', ')}`,
-      );
-    }
-    if (tier !== undefined && !policy.tierNames.has(tier)) {
-      found.tell(
-        `${path}.tier`,
-        `"${tier}" is not one of the policy's tiers: ${[...policy.tierNames].sort().join(', ')}`,
-      );
-    }
-  });
 }
 
 interface Files {

@@ -91,7 +91,6 @@ function createGateway(profile: Profile): (sent: Sent) => Promise<Target | null>
       target,
       httpVersion: '1.1',
       peerAddress: '127.0.0.1',
-      upgrade: false,
       body: bodyOf(body),
       rawHeaders: [
         'Host',

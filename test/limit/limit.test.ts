@@ -86,7 +86,6 @@ const raw: RawRequest = {
   httpVersion: '1.1',
   rawHeaders: [],
   peerAddress: '10.0.0.1',
-  upgrade: false,
   body,
 };
 const trailOf = (): Trail => ({

@@ -276,7 +276,6 @@ function rawOf(shape: Shape): RawRequest {
     httpVersion,
     rawHeaders,
     peerAddress: '127.0.0.1',
-    upgrade: false,
     body: bodyOf(shape),
   };
 }
