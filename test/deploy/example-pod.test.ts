@@ -71,6 +71,7 @@ t.test("the sidecar's exact command starts with the mounted files", async (t) =>
   // A container's paths begin at its own root, and its ports are its own.
   const config = configMap.data['memgate.yaml']
     .replace('/var/lib/memgate', join(root, '/var/lib/memgate'))
+    .replace('127.0.0.1:7432', '127.0.0.1:9') // where nothing listens, whatever else this machine runs
     .replace(/^audit:$/m, 'audit:\n  allow_tmpfs: true')
     .replaceAll(/(listen: '?[^\s']*):\d+/g, '$1:0');
   writeFileSync(join(root, '/etc/memgate/config/memgate.yaml'), config);
