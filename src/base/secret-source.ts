@@ -1,3 +1,4 @@
+import { constants } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { visible } from './encoding.js';
 import { no, ok, type Result } from './result.js';
@@ -40,9 +41,9 @@ export async function readSecret(source: SecretSource, reading: SecretReading): 
 
 async function readSecretFile(path: string): Promise<Result<string, string>> {
   try {
-    const handle = await open(path, 'r');
+    const handle = await open(path, constants.O_RDONLY | constants.O_NONBLOCK); // a pipe without a writer must not hang us
     try {
-      if ((await handle.stat()).isDirectory()) return no('is a directory; it must be a file');
+      if (!(await handle.stat()).isFile()) return no('is not a regular file');
       const buffer = Buffer.alloc(secretBytesMax + 3);
       const { bytesRead } = await handle.read(buffer, 0, buffer.length, null);
       return ok(buffer.toString('utf8', 0, bytesRead));
