@@ -51,7 +51,9 @@ export function auditCommands(program: Command): void {
   placed(audit.command('verify'))
     .description('Check the chain of the whole log: every change, gap, swap and cut is named with its place.')
     .action(async (options: AuditOptions) => {
-      const found = await verifyAuditLog(await dirOf(options));
+      const dir = await dirOf(options);
+      const found = await verifyAuditLog(dir);
+      if (found.segments === 0 && found.ok) throw new CommandFailure(1, `there is no audit log in ${dir}`);
       if (options.format === 'json') processTerminal.out(jsonLine(found));
       else {
         for (const { segment, line, kind, message } of found.problems)

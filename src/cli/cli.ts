@@ -6,6 +6,12 @@ import { buildProgram } from './program.js';
 
 const usage = 2;
 
+// Whoever reads the answer may have seen enough of it, as `head` does.
+process.stdout.on('error', (fault: NodeJS.ErrnoException) => {
+  if (fault.code === 'EPIPE') process.exit(0);
+  throw fault;
+});
+
 try {
   await buildProgram().parseAsync(process.argv);
 } catch (thrown) {

@@ -94,7 +94,7 @@ interface DemoPlace {
 }
 
 async function startGateway(options: DemoOptions, place: DemoPlace): Promise<Result<Demo, readonly string[]>> {
-  const file = join(place.dir, 'memgate.yaml');
+  const file = join(place.dir, 'memgate-demo.yaml');
   await writeFile(file, configText(options, place), { mode: 0o600 });
   const running = await start({ file, mayBeOpen: false, logLevel: options.logLevel });
   if (!running.ok) return running;

@@ -22,7 +22,7 @@ export function prepareDataDir(dataDir: string): Result<readonly string[], strin
       return no(`data directory ${dataDir} is shared (sticky); give memgate a directory of its own`);
     if ((stats.mode & openToOthers) === 0) return ok([]);
     const names = readdirSync(dataDir);
-    if (isOurs(stats) && (names.length === 0 || names.includes('lock.db'))) {
+    if (isOurs(stats) && (names.length === 0 || names.includes('memgate.db'))) {
       chmodSync(dataDir, 0o700);
       return ok([`data directory ${dataDir} was open to others; its mode is 0700 now`]);
     }

@@ -82,7 +82,7 @@ t.test('status and reload answer in a table for people and in JSON for programs;
   t.match(unchanged.stdout, /^reloaded; nothing has changed\n/);
   t.match(JSON.parse((await ask('reload', '--format', 'json')).stdout), { reloaded: true });
 
-  writeFileSync(join(dir, 'memgate.yaml'), 'no: such\nfields: {}\n');
+  writeFileSync(join(dir, 'memgate-demo.yaml'), 'no: such\nfields: {}\n');
   const refused = await ask('reload');
   t.equal(refused.code, 1, 'a failed reload');
   t.match(refused.stdout, /^nothing was changed; generation [0-9a-f]+ stays in force\n/);
