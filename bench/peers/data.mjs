@@ -41,7 +41,6 @@ const resource = (name) => ({
 const routes = {
   ...Object.fromEntries(['docs', 'memory', 'tags', 'members'].map((name) => [name, resource(name)])),
   search: each(['GET', 'POST'], verb('search.query', false)),
-  events: { GET: verb('memory.read', false) },
 };
 
 const bucket = (id, key, [rate, per, burst]) => ({ id, key, algorithm: 'token_bucket', rate, per, burst, cost: 1 });
