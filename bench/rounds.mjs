@@ -1,0 +1,38 @@
+// Rounds over all variants of one scenario: each runs once in every round, backwards in every second one, so that whatever changes
+// slowly meets all of them alike.
+import { isAlike, isValid, pairsOf } from './compare.mjs';
+import { measure } from './measure.mjs';
+
+/** Rounds go on beyond `rounds` while a variant and its copy do not come out alike, up to `roundsMax`. */
+export function wantsMore(variants, rows, { round, rounds, roundsMax }) {
+  if (round < rounds) return true;
+  return round < roundsMax && pairsOf(variants, rows).some((pair) => !isAlike(pair));
+}
+
+/** @param say is told of every round; `save` is given all rows so far after each */
+export async function runScenario(scenario, variants, { options, say, save }) {
+  const present = variants.filter((variant) => takesPart(scenario, variant));
+  const rows = [];
+  for (const variant of options.warmSeconds === 0 ? [] : present)
+    await measure(scenario, variant, { ...options, seconds: options.warmSeconds, patienceSeconds: 0 });
+  for (let round = 0; wantsMore(present, rows, { round, ...options }); round += 1) {
+    for (const variant of round % 2 === 0 ? present : present.toReversed()) {
+      const row = {
+        scenario: scenario.name,
+        variant: variant.name,
+        round,
+        ...(await measure(scenario, variant, options)),
+      };
+      if (!isValid(row)) say(`${variant.name}: ${row.errors} of ${row.requests} requests went wrong`);
+      rows.push(row);
+    }
+    say(`${scenario.name}: round ${round + 1}`);
+    save(rows);
+  }
+  return rows;
+}
+
+export const takesPart = ({ name, variants }, variant) =>
+  (variant.scenarios?.includes(name) ?? true) &&
+  variant.notApplicable?.[name] === undefined &&
+  (variants?.(variant) ?? true);
