@@ -8,11 +8,14 @@ export const alikeTo = 1.05;
 /** A row that nothing went wrong in. */
 export const isValid = (row) => row.errors === 0 && row.requests > 0 && Number.isFinite(row.cpuUs);
 
-/** Ratios of processor time per request of `a` to `b`, one for each round in which both have a valid row. */
+/** A row that counts: nothing went wrong, and other jobs left it alone (judged by their load, never by the result). */
+export const isUsable = (row) => isValid(row) && row.isDisturbed !== true;
+
+/** Ratios of processor time per request of `a` to `b`, one for each round in which both have a usable row. */
 export function pairedRatios(rows, a, b) {
-  const below = new Map(rows.filter((row) => row.variant === b && isValid(row)).map((row) => [row.round, row.cpuUs]));
+  const below = new Map(rows.filter((row) => row.variant === b && isUsable(row)).map((row) => [row.round, row.cpuUs]));
   return rows
-    .filter((row) => row.variant === a && isValid(row) && below.has(row.round))
+    .filter((row) => row.variant === a && isUsable(row) && below.has(row.round))
     .map((row) => row.cpuUs / below.get(row.round));
 }
 
@@ -40,6 +43,6 @@ export function compare({ variants, rows }, a, b) {
   if (off.length > 0)
     return unresolved(off.map(({ name, copyOf, median }) => `${name} / ${copyOf} is ${median.toFixed(2)}`).join(', '));
   const ratios = pairedRatios(rows, a, b);
-  if (ratios.length === 0) return unresolved('no round in which both have a valid row');
+  if (ratios.length === 0) return unresolved('no round in which both have a usable row');
   return { isResolved: true, pairs, ratio: spread(ratios) };
 }

@@ -1,5 +1,5 @@
 // What a run prints: one table a scenario, then its A/A pairs.
-import { compare, isAlike, isValid, pairsOf } from './compare.mjs';
+import { compare, isAlike, isUsable, isValid, pairsOf } from './compare.mjs';
 import { median, spread } from './stats.mjs';
 
 const fixed = (value, digits) => (Number.isFinite(value) ? value.toFixed(digits) : '–');
@@ -17,8 +17,8 @@ function lines(cells) {
   );
 }
 
-/** @param run `{ scenario, variants, rows, base }`; ratios are to `base` */
-export function scenarioTable({ scenario, variants, rows, base }) {
+/** @param run `{ name, note, variants, rows, base }` of one scenario; ratios are to `base` */
+export function scenarioTable({ name: scenario, note, variants, rows, base }) {
   const head = [
     'variant',
     'n',
@@ -35,7 +35,7 @@ export function scenarioTable({ scenario, variants, rows, base }) {
     .map((variant) => ({ name: variant.name, mine: rows.filter((row) => row.variant === variant.name) }))
     .filter(({ mine }) => mine.length > 0)
     .map(({ name, mine }) => {
-      const good = mine.filter(isValid);
+      const good = mine.filter(isUsable);
       const of = (field) => median(good.map((row) => row[field]));
       return [
         name,
@@ -47,7 +47,7 @@ export function scenarioTable({ scenario, variants, rows, base }) {
         fixed(of('p99Us'), 0),
         fixed(of('rssMiB'), 0),
         fixed(of('foreign'), 2),
-        String(mine.length - good.length),
+        String(mine.filter((row) => !isValid(row)).length),
       ];
     });
   const pairs = pairsOf(variants, rows).map(
@@ -55,7 +55,7 @@ export function scenarioTable({ scenario, variants, rows, base }) {
       `A/A ${pair.name} / ${pair.copyOf}: ${spreadText(pair, 2)}, n ${pair.n}${isAlike(pair) ? '' : ' – not resolved'}`,
   );
   return [
-    `## ${scenario.name}: ${scenario.note}`,
+    `## ${scenario}: ${note}`,
     '',
     ...lines([head, ...body]),
     '',
