@@ -24,6 +24,8 @@ export const built = {
   wasm: join(target, 'policy.wasm'),
   /** Policy and data for memgate. */
   bundle: join(target, 'memgate.tar.gz'),
+  /** The data in that bundle. */
+  memgateData: join(target, 'memgate-data.json'),
   digest: join(target, 'digest'),
 };
 
@@ -52,7 +54,9 @@ async function buildPeers(opa, dir) {
 function buildMemgate(opa, dir, digest) {
   const source = join(dir, 'source');
   cpSync(join(here, 'policy-memgate'), source, { recursive: true });
-  writeFileSync(join(source, 'data.json'), JSON.stringify(memgateData()));
+  const data = JSON.stringify(memgateData());
+  writeFileSync(join(dir, 'memgate-data.json'), data);
+  writeFileSync(join(source, 'data.json'), data);
   build(opa, { directory: source, revision: digest.slice(0, 32), target: join(dir, 'memgate.tar.gz') });
   rmSync(source, { recursive: true });
 }

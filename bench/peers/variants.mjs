@@ -14,22 +14,33 @@ import { memgateVariants } from './memgate/variants.mjs';
 const keyOfLoad = 7; // svc-007: editor in space-07, reader in space-20
 
 /** Values of whoever decides with the peers' policy. */
-const prepare = async () => {
+export const prepare = async () => {
   const { data, wasm } = await buildPolicies();
   return { DATA: data, WASM: wasm, AUTH: `Bearer ${peerKeyOf(keyOfLoad)}` };
 };
 const decided = (needs, ports, rest) => ({ needs, ports, checks: 'proxy', prepare, ...rest });
 const open = (needs, rest) => ({ needs, ports: 1, checks: 'open', ...rest });
 
-const opa = ({ policy = ['policy/authz.rego', 'policy/request.rego'], options = [] }) => ({
+const largePolicy = ['policy/authz.rego', 'policy/request.rego'];
+/** A server of OPA. */
+export const opa = ({ port = 'P1', policy = largePolicy, options = [] }) => ({
   role: 'opa',
   cmd: [
-    ...['{{OPA}}', 'run', '--server', '--addr', '127.0.0.1:{{P1}}', '--skip-version-check', '--log-level', 'error'],
+    ...[
+      '{{OPA}}',
+      'run',
+      '--server',
+      '--addr',
+      `127.0.0.1:{{${port}}}`,
+      '--skip-version-check',
+      '--log-level',
+      'error',
+    ],
     ...[...options, ...policy.map((file) => `{{HERE}}/${file}`), '{{DATA}}'],
   ],
 });
 const logged = {
-  policy: ['policy/authz.rego', 'policy/request.rego', 'policy/mask.rego'],
+  policy: [...largePolicy, 'policy/mask.rego'],
   options: ['--set', 'decision_logs.console=true'],
 };
 const small = { policy: ['policy-small/authz.rego'] };
@@ -47,7 +58,8 @@ const envoy = {
     ...['--log-level', 'warn'],
   ],
 };
-const node = (file, { port = 'P0', env = {}, wants = { WASM: '{{WASM}}', DATA: '{{DATA}}' } } = {}) => ({
+/** A program of node/. */
+export const node = (file, { port = 'P0', env = {}, wants = { WASM: '{{WASM}}', DATA: '{{DATA}}' } } = {}) => ({
   role: 'node',
   cmd: ['{{NODE}}', `{{HERE}}/node/${file}`],
   env: {
@@ -96,7 +108,7 @@ const peers = [
       files: { Caddyfile: 'caddy-opa.caddyfile' },
       procs: [
         opa({
-          policy: ['policy/authz.rego', 'policy/request.rego', 'policy-caddy/authz.rego'],
+          policy: [...largePolicy, 'policy-caddy/authz.rego'],
           options: ['--authorization', 'basic', '--skip-known-schema-check'],
         }),
         caddy,

@@ -150,7 +150,7 @@ export const fixes = {
     'Try again if the request changes nothing. Operators: raise the limit where the server is known to be slow.',
   ],
   'upstream.busy': [
-    'All `upstream.connections` are in use, and `upstream.queue` requests wait already, or as many of this caller as there are places left. The same for streams and `upstream.stream_connections`, `upstream.streams_per_subject`. The detail of the record tells which.',
+    'All `upstream.connections` are in use and `upstream.queue` requests wait already.',
     'Try again after `Retry-After`. Operators: raise both if the memory server can take more.',
   ],
   'self.bug': [

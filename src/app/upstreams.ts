@@ -86,7 +86,7 @@ export class UpstreamHealth {
 }
 
 const probeOf = (path: string): Parameters<Upstream['send']>[0] => ({
-  use: { kind: 'probe', subject: null },
+  use: { kind: 'probe' },
   method: 'GET',
   target: path,
   headers: [],

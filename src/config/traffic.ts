@@ -76,9 +76,7 @@ export const upstream = z
       .min(0)
       .max(100_000)
       .default(1_024)
-      .describe(
-        'Requests that may wait for a connection, served caller by caller in turn; above it 503, and for one caller as soon as it has as many waiting as there are places left.',
-      ),
+      .describe('Requests that may wait for a connection; above it a request gets 503.'),
     stream_connections: z
       .int()
       .min(1)

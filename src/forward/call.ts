@@ -29,15 +29,15 @@ function codeOf(error: Error): FaultCode {
  */
 export class Call implements UpstreamCall {
   readonly #sink: UpstreamSink;
-  #freed: (() => void) | null;
+  #leaveQueue: (() => void) | null;
   #abort: ((error?: Error) => void) | null = null;
   #resume: (() => void) | null = null;
   #isOver = false;
 
-  /** @param freed told once, when the call needs no connection any more */
-  constructor(sink: UpstreamSink, freed: () => void) {
+  /** @param leaveQueue told once, when the call has a connection or is over without one */
+  constructor(sink: UpstreamSink, leaveQueue: () => void) {
     this.#sink = sink;
-    this.#freed = freed;
+    this.#leaveQueue = leaveQueue;
   }
 
   abort(): void {
@@ -51,6 +51,7 @@ export class Call implements UpstreamCall {
   }
 
   onConnect(abort: (error?: Error) => void): void {
+    this.#left();
     this.#abort = abort;
     if (!this.#isOver && this.#sink.begin()) return;
     this.#isOver = true;
@@ -72,25 +73,21 @@ export class Call implements UpstreamCall {
   }
 
   onComplete(): void {
-    if (!this.#isOver) {
-      this.#isOver = true;
-      this.#sink.end();
-    }
-    this.#free();
+    if (this.#isOver) return;
+    this.#isOver = true;
+    this.#sink.end();
   }
 
   onError(error: Error): void {
-    if (!this.#isOver) {
-      this.#isOver = true;
-      const isKnown = error instanceof Fault || error instanceof BodyFailure;
-      this.#sink.failed(isKnown ? error : new Fault(codeOf(error), error.message, { cause: error }));
-    }
-    this.#free();
+    this.#left();
+    if (this.#isOver) return;
+    this.#isOver = true;
+    const isKnown = error instanceof Fault || error instanceof BodyFailure;
+    this.#sink.failed(isKnown ? error : new Fault(codeOf(error), error.message, { cause: error }));
   }
 
-  #free(): void {
-    const freed = this.#freed;
-    this.#freed = null;
-    freed?.();
+  #left(): void {
+    this.#leaveQueue?.();
+    this.#leaveQueue = null;
   }
 }

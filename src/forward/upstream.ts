@@ -1,9 +1,9 @@
 import { buildConnector, Pool } from 'undici';
 import type { Logger } from '../base/log.js';
+import { Fault } from '../model/codes.js';
 import type { Meter } from '../model/meter.js';
 import { Call } from './call.js';
 import { guardVersion } from './guard-version.js';
-import { Line, type Waiter } from './line.js';
 import type { UpstreamCall, UpstreamOptions, UpstreamRequest, UpstreamSink } from './port.js';
 
 export interface UpstreamPorts {
@@ -27,17 +27,14 @@ const keepAliveMs = 4_000;
 
 type PoolOptions = Pick<UpstreamOptions, 'origin' | 'connections' | 'queue' | 'connectTimeoutMs' | 'headersTimeoutMs'>;
 
-/** One undici pool with a fair line before it, and a watchdog that replaces it when it waits and runs nothing. */
+/** One undici pool, with a watchdog that replaces it when it waits and runs nothing. */
 export class WatchedPool {
   readonly #options: PoolOptions;
   readonly #ports: UpstreamPorts;
   readonly #times: WatchTimes;
   readonly #watch: NodeJS.Timeout;
-  readonly #line: Line<QueuedCall>;
   #pool: Pool;
-  /** Calls that the pool has: each has a connection, or waits until its own is made. */
-  #dispatched = 0;
-  #isServing = false;
+  #waiting = 0;
   #stuckTicks = 0;
   #idleTicks = 0;
   #spent: (() => void) | null = null;
@@ -46,7 +43,6 @@ export class WatchedPool {
     this.#options = options;
     this.#ports = ports;
     this.#times = ports.watch ?? usualTimes;
-    this.#line = new Line(options.queue);
     this.#pool = newPool(options);
     this.#watch = setInterval(() => {
       this.#look();
@@ -54,20 +50,23 @@ export class WatchedPool {
     this.#watch.unref();
   }
 
-  send(request: UpstreamRequest, sink: UpstreamSink): UpstreamCall {
-    const call = new Call(sink, this.#freed);
-    if (this.#dispatched < this.#options.connections) {
-      this.#dispatch(request, call);
-      return call;
+  send({ method, target, headers, body, bodyTimeoutMs }: UpstreamRequest, sink: UpstreamSink): UpstreamCall {
+    const { queue, connections } = this.#options;
+    // A call waits, too, while its connection is made: those places come on top of the queue.
+    if (this.#waiting >= queue + connections) {
+      throw new Fault('upstream.busy', `upstream.queue of ${String(queue)} is full`);
     }
-    const queued = new QueuedCall(request, call, this.#line);
-    this.#line.join(queued);
-    return queued;
+    this.#waiting += 1;
+    const call = new Call(sink, () => {
+      this.#waiting -= 1;
+    });
+    // `reset: false`: after HEAD the connection may go on.
+    this.#pool.dispatch({ path: target, method, headers, body, bodyTimeout: bodyTimeoutMs, reset: false }, call);
+    return call;
   }
 
   stats(): { readonly connected: number; readonly pending: number; readonly running: number } {
-    const { connected, pending, running } = this.#pool.stats;
-    return { connected, pending: pending + this.#line.size, running };
+    return this.#pool.stats;
   }
 
   /** @param spent told once, when its connections are given back; until then it is as it was, and after that it takes the odd latecomer */
@@ -79,24 +78,6 @@ export class WatchedPool {
     clearInterval(this.#watch);
     await this.#pool.destroy();
   }
-
-  #dispatch({ method, target, headers, body, bodyTimeoutMs }: UpstreamRequest, call: Call): void {
-    this.#dispatched += 1;
-    // `reset: false`: after HEAD the connection may go on.
-    this.#pool.dispatch({ path: target, method, headers, body, bodyTimeout: bodyTimeoutMs, reset: false }, call);
-  }
-
-  readonly #freed = (): void => {
-    this.#dispatched -= 1;
-    if (this.#isServing) return; // a pool that is gone fails a call at once: no recursion through a long line
-    this.#isServing = true;
-    while (this.#dispatched < this.#options.connections) {
-      const next = this.#line.next();
-      if (next === null) break;
-      this.#dispatch(next.request, next.call);
-    }
-    this.#isServing = false;
-  };
 
   #look(): void {
     const { pending, running } = this.#pool.stats;
@@ -120,31 +101,6 @@ export class WatchedPool {
     const former = this.#pool;
     this.#pool = newPool(this.#options);
     former.destroy(new Error('the pool was replaced')).catch(() => undefined); // its requests have been told; nothing is left to report
-  }
-}
-
-/** A call that waits for its turn. */
-class QueuedCall implements UpstreamCall, Waiter {
-  readonly request: UpstreamRequest;
-  readonly call: Call;
-  readonly #line: Line<QueuedCall>;
-
-  constructor(request: UpstreamRequest, call: Call, line: Line<QueuedCall>) {
-    this.request = request;
-    this.call = call;
-    this.#line = line;
-  }
-
-  get subject(): string {
-    return this.request.use.subject ?? '';
-  }
-
-  abort(): void {
-    if (!this.#line.leave(this)) this.call.abort();
-  }
-
-  resume(): void {
-    this.call.resume();
   }
 }
 

@@ -2,10 +2,13 @@
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 import { buildPolicies } from '../build.mjs';
-import { labelOf } from '../data.mjs';
+import { labelOf, memgateData } from '../data.mjs';
 
 const run = promisify(execFile);
 const keyOfLoad = 7; // svc-007: editor in space-07, reader in space-20
+
+/** The tier that the data gives to a key. */
+export const tierOf = (number) => memgateData().access.keys[labelOf(number)].tier;
 
 /** Options of `auth create-key` for a key of the data. The policy narrows the spaces; the tier is the data's. */
 export const keyOptions = (number, tier) => [
@@ -20,7 +23,8 @@ export async function makeKey({ program, config, number, tier }) {
   return JSON.parse(stdout).key;
 }
 
-const memgate = {
+/** What all variants of memgate have in common. */
+export const memgate = {
   needs: ['{{PROGRAM}}', '{{OPA}}'],
   ports: 3,
   checks: 'proxy',
@@ -28,14 +32,14 @@ const memgate = {
   procs: [
     {
       role: 'memgate',
-      cmd: ['node', '--disable-proto=throw', '{{PROGRAM}}', 'serve', '--config', '{{DIR}}/memgate.yaml'],
+      cmd: ['{{NODE}}', '--disable-proto=throw', '{{PROGRAM}}', 'serve', '--config', '{{DIR}}/memgate.yaml'],
       env: { NODE_ENV: 'production' },
       readyLine: '"msg":"started"',
     },
   ],
   prepare: async () => ({ BUNDLE: (await buildPolicies()).bundle }),
   ready: async ({ PROGRAM: program, DIR }) => ({
-    AUTH: `Bearer ${await makeKey({ program, config: `${DIR}/memgate.yaml`, number: keyOfLoad, tier: 'bench' })}`,
+    AUTH: `Bearer ${await makeKey({ program, config: `${DIR}/memgate.yaml`, number: keyOfLoad, tier: tierOf(keyOfLoad) })}`,
   }),
 };
 const configured = (kind) => ({ ...memgate, files: { 'memgate.yaml': `memgate-${kind}.yaml` } });
