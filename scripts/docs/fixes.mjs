@@ -10,7 +10,7 @@ export const fixes = {
     'Send the path in its plain form. Encode other characters once, as UTF-8.',
   ],
   'gate.header': [
-    'A header is not in an accepted form: twice where one is wanted, an alias of a protected name (`X_Auth_User`), bytes above ASCII where a decision reads it, or named by `Connection`.',
+    'A header is not in an accepted form: twice where one is wanted (a credential, a space, `User-Agent`, `Range`, `If-Match` …), an alias of a protected name (`X_Auth_User`), bytes above ASCII where a decision reads it, or named by `Connection`.',
     'Send each header once, in ASCII. Do not send headers whose names differ from protected ones by punctuation only.',
   ],
   'gate.framing': [

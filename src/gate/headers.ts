@@ -2,7 +2,7 @@ import { no, ok, type Result } from '../base/result.js';
 import { refuse, type Refusal } from '../model/codes.js';
 import type { HeaderField } from '../model/request.js';
 import { hopByHop } from '../model/hop-by-hop.js';
-import { canonicalName } from './names.js';
+import { canonicalName, singleFields } from './names.js';
 
 const linesMax = 100;
 const bytesMax = 16_384;
@@ -84,7 +84,7 @@ function fieldProblem(field: HeaderField, names: ProtectedNames, seen: ReadonlyM
     if (!plainAscii.test(value)) return `a byte outside ASCII in ${key}`;
     return null;
   }
-  if (key === 'connection' && seen.has(key)) return 'more than one connection';
+  if (singleFields.has(key) && seen.has(key)) return `more than one ${key}`;
   return names.canonical.has(canonicalName(key)) ? `${key} looks like a protected header` : null;
 }
 

@@ -42,5 +42,28 @@ export const ownHeaders: readonly string[] = [
   'x-request-id',
 ];
 
+/**
+ * Fields of one value that have no meaning to us. Of two lines some servers take the first, some the last, and nginx refuses them
+ * all: whoever reads the record must not have to know which. RFC 9110 lets the two `If-…Match` stand twice; nginx does not.
+ *
+ * @see RFC 9110 §5.3
+ */
+export const singleFields: ReadonlySet<string> = new Set([
+  'connection',
+  'user-agent',
+  'referer',
+  'from',
+  'date',
+  'max-forwards',
+  'range',
+  'if-range',
+  'if-match',
+  'if-none-match',
+  'if-modified-since',
+  'if-unmodified-since',
+  'content-range',
+  'content-location',
+]);
+
 /** A header name as lenient servers see it: everything outside [a-z0-9] is a hyphen, so `X_Auth_User` shows as what it plays. */
 export const canonicalName = (lowerCase: string): string => lowerCase.replaceAll(/[^a-z0-9]/g, '-');

@@ -81,6 +81,25 @@ await wireCase(t, program, { name: 'HD-06 Authorization and X-API-Key' }, async 
   });
 });
 
+await wireCase(t, program, { name: 'HD-07 fields of one value' }, async (c) => {
+  for (const name of [
+    'User-Agent',
+    'Referer',
+    'Range',
+    'If-Match',
+    'if-none-match',
+    'If-Modified-Since',
+    'Max-Forwards',
+  ]) {
+    const lines = `${name}: a\r\n${name.toLowerCase()}: b\r\n`;
+    await c.refused(`two ${name}`, c.goodWith(lines), { status: 400, code: 'gate.header' });
+    const { values } = await c.passes(`one ${name}`, c.goodWith(`${name}: a\r\n`));
+    c.t.strictSame(values(name), ['a'], `one ${name} arrives`);
+  }
+  const { values } = await c.passes('two lines of a list', c.goodWith('Accept: a\r\naccept: b\r\n'));
+  c.t.strictSame(values('accept'), ['a', 'b'], 'a list may stand in two lines');
+});
+
 await wireCase(t, program, { name: 'HD-08 Host' }, async (c) => {
   const withHost = (lines: string, version = '1.1'): string =>
     `GET ${recall} HTTP/${version}\r\n${lines}${c.key('KA')}${SA}\r\n`;
