@@ -1,10 +1,17 @@
-import { buildConnector, Pool } from 'undici';
+import { createRequire } from 'node:module';
+import type { buildConnector as BuildConnector, Pool as PoolClass } from 'undici';
 import type { Logger } from '../base/log.js';
 import { Fault } from '../model/codes.js';
 import type { Meter } from '../model/meter.js';
 import { Call } from './call.js';
 import { guardVersion } from './guard-version.js';
 import type { UpstreamCall, UpstreamOptions, UpstreamRequest, UpstreamSink } from './port.js';
+
+// The front of the package loads its fetch, caches, mocks and proxies as well: 4 MiB that nothing here uses.
+const part = createRequire(import.meta.url);
+const Pool = part('undici/lib/dispatcher/pool.js') as typeof PoolClass;
+const buildConnector = part('undici/lib/core/connect.js') as typeof BuildConnector;
+type Pool = PoolClass;
 
 export interface UpstreamPorts {
   readonly log: Logger;
