@@ -23,26 +23,30 @@ const open = (needs, rest) => ({ needs, ports: 1, checks: 'open', ...rest });
 
 const largePolicy = ['policy/authz.rego', 'policy/request.rego'];
 /** A server of OPA. */
-export const opa = ({ port = 'P1', policy = largePolicy, options = [] }) => ({
+export const opa = ({ program = '{{OPA}}', port = 'P1', policy = largePolicy, options = [] }) => ({
   role: 'opa',
   cmd: [
-    ...[
-      '{{OPA}}',
-      'run',
-      '--server',
-      '--addr',
-      `127.0.0.1:{{${port}}}`,
-      '--skip-version-check',
-      '--log-level',
-      'error',
-    ],
-    ...[...options, ...policy.map((file) => `{{HERE}}/${file}`), '{{DATA}}'],
+    ...[program, 'run', '--server', '--addr', `127.0.0.1:{{${port}}}`],
+    ...['--skip-version-check', '--log-level', 'error', ...options],
+    ...[...policy.map((file) => `{{HERE}}/${file}`), '{{DATA}}'],
   ],
 });
+const opaEnvoy = '{{CACHE}}/bin/opa-envoy';
 const logged = {
   policy: [...largePolicy, 'policy/mask.rego'],
   options: ['--set', 'decision_logs.console=true'],
 };
+/** The server that Envoy asks; OPA's own is on another port. */
+const grpc = (rest) => ({
+  program: opaEnvoy,
+  port: 'P2',
+  ...rest,
+  options: [
+    ...['--set', 'plugins.envoy_ext_authz_grpc.addr=127.0.0.1:{{P1}}'],
+    ...['--set', 'plugins.envoy_ext_authz_grpc.path=gate/authz/envoy'],
+    ...(rest.options ?? []),
+  ],
+});
 const small = { policy: ['policy-small/authz.rego'] };
 
 const nginx = { role: 'nginx', cmd: ['{{NGINX}}', '-e', '{{DIR}}/error.log', '-c', '{{DIR}}/nginx.conf'] };
@@ -76,6 +80,8 @@ const nginxWasm = decided(['{{NGINX}}', ...policyPackages], 2, {
   files: { 'nginx.conf': 'nginx-decide.conf' },
   procs: [node('decide.mjs', { port: 'P1' }), nginx],
 });
+const envoyOpa = (asked) =>
+  decided(['{{ENVOY}}', opaEnvoy], 3, { files: { 'envoy.yaml': 'envoy-opa.yaml' }, procs: [opa(grpc(asked)), envoy] });
 const fastify = (env = {}) =>
   decided([`${packages}/fastify`, ...policyPackages], 1, { procs: [node('fastify.mjs', { env })] });
 
@@ -120,6 +126,8 @@ const peers = [
     note: 'router and nothing else',
     ...open(['{{ENVOY}}'], { files: { 'envoy.yaml': 'envoy-bare.yaml' }, procs: [envoy] }),
   },
+  { name: 'envoy-opa', note: 'ext_authz to OPA over gRPC; no log, no limit', ...envoyOpa({}) },
+  { name: 'envoy-opa-log', note: 'the same with its decision log', ...envoyOpa(logged) },
   {
     name: 'fastify',
     note: 'all in one: proxy, rate limit, opa-wasm, metrics, a log line per request',
