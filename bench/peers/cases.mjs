@@ -33,6 +33,9 @@ const asked = [
   ...['GET', 'DELETE'].map((method) => [method, withId('nope')]),
 ];
 
+// Where a proxy writes the decoded path into a policy input as it is, the second `path` wins, and that is a space of the caller.
+const pathThatWritesInput = '/api/v1/spaces/space-41/docs/x%22,%22path%22:%22/api/v1/spaces/space-07/docs/x';
+
 /** Spaces of a principal, its own and those of its groups. */
 function spacesOf(number) {
   const { spaces, groups } = access.principals[access.keys[labelOf(number)].principal];
@@ -66,6 +69,7 @@ function requests() {
     for (const verb of asked.slice(0, 4)) all.push(request(key, verb, { space: 'space-07' }));
     all.push(request(key, asked[0], { space: 'space-19' }));
   }
+  all.push({ key: keys.ofLoad[0], method: 'GET', path: pathThatWritesInput, from: local });
   return [...new Map(all.map((one) => [JSON.stringify(one), one])).values()];
 }
 

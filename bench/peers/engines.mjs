@@ -94,6 +94,6 @@ export const proxy = (variant) => ({
   takes: ({ from }) => from === '127.0.0.1',
   async ask({ port }, one) {
     const { status } = await ask(port, one.path, { method: one.method, headers: authorization(peerCredential(one)) });
-    return verdictOf(status, { allow: 200, refuse: [401, 403] });
+    return verdictOf(status, { allow: 200, refuse: [400, 401, 403] });
   },
 });

@@ -3,8 +3,10 @@ import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 import { buildPolicies } from '../build.mjs';
 import { labelOf, memgateData } from '../data.mjs';
+import { startOfImage } from './image.mjs';
 
 const run = promisify(execFile);
+const image = startOfImage();
 const keyOfLoad = 7; // svc-007: editor in space-07, reader in space-20
 
 /** The tier that the data gives to a key. */
@@ -28,12 +30,11 @@ export const memgate = {
   needs: ['{{PROGRAM}}', '{{OPA}}'],
   ports: 3,
   checks: 'proxy',
-  // The flag is that of the image.
   procs: [
     {
       role: 'memgate',
-      cmd: ['{{NODE}}', '--disable-proto=throw', '{{PROGRAM}}', 'serve', '--config', '{{DIR}}/memgate.yaml'],
-      env: { NODE_ENV: 'production' },
+      cmd: ['{{NODE}}', ...image.options, '{{PROGRAM}}', 'serve', '--config', '{{DIR}}/memgate.yaml'],
+      env: image.env,
       readyLine: '"msg":"started"',
     },
   ],
