@@ -8,20 +8,18 @@ import { scenarioTable } from './table.mjs';
 import { allVariants } from './variants.mjs';
 
 const say = (text) => process.stderr.write(`${text}\n`);
-const preferred = ['memgate', 'memgate-bare'];
+const preferred = ['memgate', 'memgate-own', 'memgate-bare'];
 
 async function main(options) {
   const scenarios = chosen(known, options.scenarios, 'scenario');
-  const variants = chosen(await allVariants(), options.only, 'variant').filter(
-    ({ name }) => !options.skip.includes(name),
-  );
+  const variants = chosen(allVariants, options.only, 'variant').filter(({ name }) => !options.skip.includes(name));
   if (options.isList) {
     for (const { name, note } of [...known, ...variants]) process.stdout.write(`${name.padEnd(22)} ${note ?? ''}\n`);
     return true;
   }
   const done = ({ name }, { variants: live, scenarios: results }) => {
     const { note, rows } = results[name];
-    const base = preferred.find((each) => live.some((variant) => variant.name === each)) ?? live[0]?.name;
+    const base = preferred.find((each) => rows.some((row) => row.variant === each)) ?? rows[0]?.variant;
     process.stdout.write(`${scenarioTable({ name, note, variants: live, rows, base })}\n`);
   };
   const result = await runBench({ variants, scenarios, options, say, done });

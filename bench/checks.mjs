@@ -24,17 +24,21 @@ const proxyCases = [
   },
 ];
 
-export const headersOf = ({ vars }) => (vars.AUTH === undefined ? {} : { Authorization: vars.AUTH });
+const readCases = [{ what: 'a read', want: [200], isWhole: true }];
+const casesOf = { open: openCases, read: readCases, proxy: proxyCases };
+
+/** What every request of a variant carries; `authorization` null for no credential. */
+export const headersOf = ({ vars }, authorization = vars.AUTH) => ({
+  ...(authorization === undefined || authorization === null ? {} : { Authorization: authorization }),
+  ...vars.HEADERS,
+});
 
 /** @throws Error that says what the variant should have done */
 export async function checkVariant(variant) {
-  const key = variant.vars.AUTH;
+  const { AUTH: key, TARGET } = variant.vars;
   if (variant.checks === 'proxy' && key === undefined) throw new Error('it has no AUTH to be asked with');
-  for (const { what, auth, path = target, method = 'GET', want, isWhole = false } of variant.checks === 'open'
-    ? openCases
-    : proxyCases) {
-    const value = auth === undefined ? key : auth?.(key);
-    const headers = value === undefined ? {} : { Authorization: value };
+  for (const { what, auth, path = TARGET, method = 'GET', want, isWhole = false } of casesOf[variant.checks]) {
+    const headers = auth === undefined ? headersOf(variant) : headersOf(variant, auth?.(key) ?? null);
     const answer = await ask(variant.port, path, { method, headers, ...(method === 'POST' ? { body: posted } : {}) });
     if (!want.includes(answer.status))
       throw new Error(`${what} is answered ${answer.status}, must be ${want.join(' or ')}`);

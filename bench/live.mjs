@@ -123,7 +123,7 @@ export async function startVariant(variant, place, options) {
     throw error;
   }
   const pids = roots.map(({ child }) => child.pid);
-  return { ...variant, vars, roots, pids, port: ports[0], idle: memoryOfTrees(pids) };
+  return { ...variant, vars, roots, pids, port: ports[0] ?? Number(vars.UPSTREAM), idle: memoryOfTrees(pids) };
 }
 
 export const hasCrashed = ({ roots }) => roots.some(({ child }) => hasEnded(child));

@@ -21,7 +21,16 @@ async function waitForQuiet({ quietCores, patienceSeconds }) {
  *   that were busy meanwhile with anything else than this run
  */
 export async function measure(scenario, variant, options) {
-  await waitForQuiet(options);
+  const session = await scenario.open?.(variant, options);
+  try {
+    await waitForQuiet(options);
+    return await row(scenario, variant, { ...options, session });
+  } finally {
+    await scenario.close?.(session);
+  }
+}
+
+async function row(scenario, variant, options) {
   const { pids, roots } = variant;
   const look = () => ({ atMs: performance.now(), busyMs: busyMs(), trees: cpuMsOfTrees([process.pid, ...pids]) });
   const before = look();

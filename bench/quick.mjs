@@ -48,7 +48,7 @@ async function main() {
     process.stdout.write(`${name}: ${told.isFine ? '' : 'FAILED: '}${told.text}\n`);
     isFine &&= told.isFine;
   };
-  const variants = chosen(await allVariants(), ['memgate', 'memgate-bare'], 'variant');
+  const variants = chosen(allVariants, ['memgate', 'memgate-bare'], 'variant');
   const plan = { variants, scenarios: chosen(scenarios, ['get-64', 'post-64'], 'scenario') };
   const result = await runBench({ ...plan, options: readOptions(fixed), say, done });
   for (const { name, why } of result.leftOut) process.stdout.write(`FAILED: ${name}: ${why}\n`);

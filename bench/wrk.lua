@@ -11,6 +11,22 @@ if os.getenv("BENCH_BODY") then
   wrk.body = os.getenv("BENCH_BODY")
   wrk.headers["Content-Type"] = "application/json"
 end
+-- Requests that differ in one header are written once and sent in turn.
+local list = {}
+local at = 0
+function init()
+  for line in (os.getenv("BENCH_ROTATE") or ""):gmatch("[^\n]+") do
+    local name, value = line:match("^([^:]+): (.*)$")
+    wrk.headers[name] = value
+    list[#list + 1] = wrk.format()
+  end
+  if #list > 0 then
+    request = function()
+      at = at % #list + 1
+      return list[at]
+    end
+  end
+end
 function done(summary, latency)
   local e = summary.errors
   io.write(string.format('\n@@{"requests":%d,"us":%d,"statusErrors":%d,"socketErrors":%d,"p50Us":%d,"p99Us":%d}\n',

@@ -1,5 +1,10 @@
-// Every scenario. One is `{ name, note, variants?, load }`: `load(variant, { seconds })` puts a variant under load and resolves to
-// `{ requests, errors, seconds, p50Us?, p99Us? }`; `variants(variant)` is false for those it makes no sense for.
+// Every scenario. One is
+//   name, note
+//   variants(variant)          false for those it makes no sense for
+//   open(variant, options)     before anything is counted; what it resolves to is `session`
+//   load(variant, { seconds, session })   resolves to { requests, errors, seconds, p50Us?, p99Us?, extra? }
+//   close(session)
 import documents from './documents.mjs';
+import refusals from './refusals.mjs';
 
-export const scenarios = [...documents];
+export const scenarios = [...documents, ...refusals];
