@@ -16,7 +16,7 @@ const meter = new Proxy({}, { get: () => silent });
 const upstream = createUpstream(
   {
     origin: `http://127.0.0.1:${upstreamPort}`,
-    connections: 128,
+    connections: 256,
     queue: 1_024,
     streamConnections: 256,
     streamsPerSubject: 256,

@@ -1,5 +1,5 @@
-// An open-loop load: requests leave at their scheduled times whatever the answers do, and a request that had to wait
-// for a connection is measured from the time at which it was due.
+// An open-loop load: requests leave at their scheduled times whatever the answers do, and waiting for a connection counts. What the
+// generator itself is late by (its timer ticks in ms) does not: it is told apart, as `lateness`.
 import { connect } from 'node:net';
 
 const headEnd = Buffer.from('\r\n\r\n');
@@ -62,11 +62,12 @@ class Connection {
  *
  * @param target where to, as a URL
  * @param options `next(n)` gives the bytes of the n-th request; `connections` is the most that are open
- * @returns latencies in ms, in order of completion, and what went wrong by name
+ * @returns `latencies` in ms, sorted; `problems` by name with their counts; `lateness` of the generator, in ms
  */
 export async function openLoop(target, { rate, seconds, connections, next }) {
   const latencies = new Float64Array(rate * seconds);
   const problems = new Map();
+  const lateness = [];
   const free = [];
   const waiting = [];
   const open = new Set();
@@ -102,11 +103,11 @@ export async function openLoop(target, { rate, seconds, connections, next }) {
     const now = performance.now();
     for (; sent < total && dueOf(sent) <= now; sent += 1) {
       const n = sent;
-      const due = dueOf(n);
+      lateness.push(now - dueOf(n));
       start({
         bytes: next(n),
         done: ({ status, error }) => {
-          latencies[measured++] = performance.now() - due;
+          latencies[measured++] = performance.now() - now;
           if (status < 200 || status > 299) {
             const name = error ?? `status ${status}`;
             problems.set(name, (problems.get(name) ?? 0) + 1);
@@ -129,9 +130,5 @@ export async function openLoop(target, { rate, seconds, connections, next }) {
   await all;
   clearTimeout(timeout);
   for (const connection of open) connection.close();
-  return { latencies: latencies.subarray(0, measured).sort(), problems, sent: total };
+  return { latencies: latencies.subarray(0, measured).sort(), problems, lateness, sent: total };
 }
-
-/** A share of sorted values, such as 0.99. */
-export const quantile = (sorted, share) =>
-  sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? NaN;

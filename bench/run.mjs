@@ -1,9 +1,10 @@
 // One run: starts and checks the variants, puts them through the scenarios, keeps every row.
+import { spawnSync } from 'node:child_process';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { cpus, release } from 'node:os';
 import { dirname } from 'node:path';
 import { checkVariant } from './checks.mjs';
-import { missingOf, startUpstream, startVariant, stop } from './live.mjs';
+import { loadCore, missingOf, startUpstream, startVariant, stop } from './live.mjs';
 import { openPlace } from './place.mjs';
 import { runScenario, takesPart } from './rounds.mjs';
 import { versionsOf } from './versions.mjs';
@@ -16,6 +17,9 @@ export function chosen(all, wanted, what) {
     throw new Error(`no ${what} is named ${unknown.join(', ')}; there are ${all.map(({ name }) => name).join(', ')}`);
   return all.filter(({ name }) => wanted.includes(name));
 }
+
+/** Some loads come from this process itself, so it keeps to their core, all threads of it. */
+const pinSelf = () => spawnSync('taskset', ['-acp', loadCore, String(process.pid)]);
 
 /** Starts and checks each; what is left out is told with its reason. */
 async function startAll(variants, place, { options, say }) {
@@ -60,6 +64,7 @@ function save(result, file) {
  * @returns the facts of the run and the rows of each scenario by its name
  */
 export async function runBench({ variants, scenarios, options, say, done }) {
+  if (options.pin !== null) pinSelf();
   const place = openPlace(options);
   const upstream = await startUpstream(place);
   Object.assign(place.vars, { UPSTREAM: String(upstream.port) });

@@ -1,5 +1,5 @@
 // The part of the upstream that nginx cannot play: event streams, uploads that are counted, long downloads.
-// GET …/events: an event of about 100 bytes ten times a second; GET …/docs/bulk-10m: 10 MB; POST …/docs/bulk-sink: tells how many bytes came.
+// GET …/docs/bulk-sse: an event of about 100 bytes ten times a second; GET …/docs/bulk-10m: 10 MB; POST …/docs/bulk-sink: tells how many bytes came.
 import { createServer } from 'node:http';
 
 const eventIntervalMs = 100;
@@ -48,6 +48,6 @@ function sink(request, response) {
 createServer({ requestTimeout: 0, keepAliveTimeout: 600_000 }, (request, response) => {
   response.on('error', () => undefined);
   if (request.method === 'POST') sink(request, response);
-  else if (request.url.endsWith('/events')) stream(response);
+  else if (request.url.endsWith('/bulk-sse')) stream(response);
   else download(response);
 }).listen(Number(process.argv[2]), '127.0.0.1');
