@@ -7,8 +7,9 @@ import type { ReadRequest } from '../../wire/support/strict-reader.js';
 interface Read {
   readonly method: string;
   readonly path: string;
-  readonly space: string | undefined;
-  readonly spaces: string | undefined;
+  /** Empty for a route without one. */
+  readonly space: string;
+  readonly spaces: string;
 }
 
 /** Requests by id, as all servers have read them; compared with the records when the log is whole. */
@@ -23,8 +24,8 @@ export class Decided {
   add({ method, target, values }: ReadRequest): void {
     const [id = '', ...more] = values('x-request-id');
     if (id === '' || more.length > 0 || this.#read.has(id)) this.#wrong.push(`no id of its own: ${id}`);
-    const [space] = values('x-memory-space');
-    const [spaces] = values('x-auth-spaces');
+    const space = values('x-memory-space').join();
+    const spaces = values('x-auth-spaces').join();
     this.#read.set(id, { method, path: target.split('?')[0] ?? '', space, spaces });
   }
 
@@ -61,8 +62,8 @@ function between({ method, path, spaces }: DecisionRecord, read: Read): string[]
   const isSame = path.endsWith('…') ? read.path.startsWith(path.slice(0, -1)) : path === read.path;
   if (!isSame) wrong.push(`decided ${path}, read ${read.path}`);
   const allowed = spaces.all ? '*' : spaces.ids.join(',');
-  if (allowed !== (read.spaces ?? '')) wrong.push(`decided spaces ${allowed}, read ${read.spaces ?? 'none'}`);
-  if (read.space !== undefined && !spaces.all && !spaces.ids.includes(read.space))
+  if (allowed !== read.spaces) wrong.push(`decided spaces ${allowed}, read ${read.spaces}`);
+  if (read.space !== '' && !spaces.all && !spaces.ids.includes(read.space))
     wrong.push(`decided spaces ${allowed}, read space ${read.space}`);
   return wrong;
 }

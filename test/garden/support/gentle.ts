@@ -140,6 +140,17 @@ function rechunked(text: string, dice: Dice): string {
   return `${head}Transfer-Encoding: chunked\r\n${plain[2] ?? ''}${chunked(...parts)}${text.slice(from + body.length)}`;
 }
 
+const hex = (dice: Dice): string => dice.roll(256).toString(16).padStart(2, '0');
+const visible = (dice: Dice): string => String.fromCharCode(0x21 + dice.roll(0x5e));
+const anyByte = (dice: Dice): string => String.fromCharCode(dice.roll(256));
+
+/** Puts a piece somewhere into what the expression matches first. */
+const into = (text: string, place: RegExp, piece: (dice: Dice) => string, dice: Dice): string =>
+  text.replace(place, (found) => {
+    const at = dice.roll(found.length + 1);
+    return found.slice(0, at) + piece(dice) + found.slice(at);
+  });
+
 /** Changes that a strict gateway often lets pass. */
 export const gentle: readonly Mutation[] = [
   (text, dice) => withLine(text, dice.pick(fields), dice),
@@ -159,6 +170,11 @@ export const gentle: readonly Mutation[] = [
       /: ([^\r]*)/,
       (_, value: string) => `:${dice.pick(['', ' ', '\t', ' \t '])}${value}${dice.pick(['', ' ', '\t', '  '])}`,
     ),
+  (text, dice) => into(text, /(?<= \/)[^ ]*/, visible, dice),
+  (text, dice) => into(text, /(?<= \/)[^ ]*/, (each) => `%${hex(each)}`, dice),
+  (text, dice) => into(text, /(?<=\?)[^ ]*/, (each) => (each.roll(2) === 0 ? visible(each) : `%${hex(each)}`), dice),
+  (text, dice) => withLine(text, `X-Byte: a${anyByte(dice)}b${anyByte(dice)}`, dice),
+  (text, dice) => withLine(text, `X${visible(dice)}Name${visible(dice)}: ${visible(dice)}`, dice),
   (text, dice) => rechunked(text, dice),
   (text, dice) =>
     text.replace(

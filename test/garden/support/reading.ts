@@ -20,6 +20,7 @@ export interface Manners {
 
 /** About the connection and the framing, which each server makes anew. The body itself is compared. */
 const ownOfHop: ReadonlySet<string> = new Set(['connection', 'content-length', 'transfer-encoding']);
+const blanks = /^[ \t]+|[ \t]+$/g;
 const told = 'x-garden-';
 
 /** Header lines by lower-case name, in a form that can be compared. */
@@ -30,7 +31,9 @@ function fieldsOf(headers: Reading['headers'], joinsLines: boolean): Map<string,
     if (ownOfHop.has(key) || key.startsWith(told)) continue;
     lists.set(key, [...(lists.get(key) ?? []), value]);
   }
-  return new Map([...lists].map(([key, list]) => [key, joinsLines ? list.join(', ').trim() : JSON.stringify(list)]));
+  return new Map(
+    [...lists].map(([key, list]) => [key, joinsLines ? list.join(', ').replace(blanks, '') : JSON.stringify(list)]),
+  );
 }
 
 const valueOf = ({ headers }: Reading, name: string): string | undefined =>

@@ -25,6 +25,7 @@ const requestLine = /^([A-Z]+) ([!-~]+) HTTP\/1\.1$/;
 const fieldLine = /^([!#$%&'*+.^_`|~0-9A-Za-z-]+): ?([\t\x20-\x7e\x80-\xff]*)$/;
 const length = /^(?:0|[1-9]\d{0,15})$/;
 const chunkSize = /^[0-9A-Fa-f]{1,8}$/;
+const blanks = /^[ \t]+|[ \t]+$/g;
 const emptyLine = Buffer.from('\r\n\r\n');
 const lineEnd = Buffer.from('\r\n');
 
@@ -176,7 +177,7 @@ function fields(lines: readonly string[]): [string, string][] | null {
   for (const line of lines) {
     const field = fieldLine.exec(line);
     if (field === null) return null;
-    read.push([field[1] ?? '', (field[2] ?? '').trim()]);
+    read.push([field[1] ?? '', (field[2] ?? '').replace(blanks, '')]); // not trim(): it takes a byte A0 as well
   }
   return read;
 }
