@@ -1,5 +1,5 @@
 // Where a run happens: its directory, its ports, and the values that commands and configuration files are filled with.
-import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -19,6 +19,7 @@ export const posted = JSON.stringify({ text: 'y'.repeat(1_010) });
 /** A directory of the run's own, gone when the process ends. */
 export function openPlace({ work, isKept }) {
   const directory = mkdtempSync(join(work ?? tmpdir(), 'memgate-bench-'));
+  chmodSync(directory, 0o711); // nginx gives its workers to nobody, and they have files below it
   if (!isKept) process.on('exit', () => rmSync(directory, { recursive: true, force: true }));
   const vars = {
     ROOT: inRepository('.').replace(/\/$/, ''),

@@ -10,7 +10,7 @@ import { scenarios } from './scenarios/all.mjs';
 import { spread } from './stats.mjs';
 import { allVariants } from './variants.mjs';
 
-const recordedFile = inRepository('bench/results/quick.json');
+const recordedFile = inRepository('bench/results/latest.json');
 /** How far above the recorded ratio is far: on a busy machine one run differs from the next by a third. */
 const farAbove = 1.5;
 const roundsOfQuick = '6';
@@ -41,10 +41,10 @@ export function verdict(rows, recorded) {
 }
 
 async function main() {
-  const recorded = existsSync(recordedFile) ? JSON.parse(readFileSync(recordedFile, 'utf8')).ratios : {};
+  const recorded = existsSync(recordedFile) ? JSON.parse(readFileSync(recordedFile, 'utf8')).scenarios : {};
   let isFine = true;
   const done = ({ name }, result) => {
-    const told = verdict(result.scenarios[name].rows, recorded[name]);
+    const told = verdict(result.scenarios[name].rows, recorded[name]?.againstBare);
     process.stdout.write(`${name}: ${told.isFine ? '' : 'FAILED: '}${told.text}\n`);
     isFine &&= told.isFine;
   };
