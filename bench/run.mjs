@@ -2,7 +2,7 @@
 import { spawnSync } from 'node:child_process';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { cpus, release } from 'node:os';
-import { dirname } from 'node:path';
+import { dirname, join } from 'node:path';
 import { checkVariant } from './checks.mjs';
 import { loadCore, missingOf, startUpstream, startVariant, stop } from './live.mjs';
 import { openPlace } from './place.mjs';
@@ -57,6 +57,27 @@ function save(result, file) {
   writeFileSync(file, `${JSON.stringify(result)}\n`);
 }
 
+/** Scenarios that follow each other and have the same variants share their processes; others get fresh ones. */
+export function groupsOf(scenarios, variants) {
+  const groups = [];
+  for (const scenario of scenarios) {
+    const present = variants.filter((variant) => takesPart(scenario, variant));
+    const names = present.map(({ name }) => name).join();
+    if (groups.at(-1)?.names === names) groups.at(-1).scenarios.push(scenario);
+    else if (present.length > 0) groups.push({ names, variants: present, scenarios: [scenario] });
+  }
+  return groups;
+}
+
+const factsOf = (options, vars) => ({
+  date: new Date().toISOString(),
+  options,
+  versions: versionsOf(vars),
+  machine: { cores: cpus().length, cpu: cpus()[0]?.model ?? 'unknown', kernel: release() },
+});
+
+const merged = (known, more) => [...known, ...more.filter(({ name }) => !known.some((each) => each.name === name))];
+
 /**
  * Whoever calls it stops all processes afterwards (`stopAll`), whatever happens.
  *
@@ -68,29 +89,25 @@ export async function runBench({ variants, scenarios, options, say, done }) {
   const place = openPlace(options);
   const upstream = await startUpstream(place);
   Object.assign(place.vars, { UPSTREAM: String(upstream.port) });
-  const wanted = options.isCheck
-    ? variants
-    : variants.filter((variant) => scenarios.some((scenario) => takesPart(scenario, variant)));
-  const { live, leftOut } = await startAll(wanted, place, { options, say });
-  const result = {
-    date: new Date().toISOString(),
-    options,
-    versions: versionsOf(place.vars),
-    machine: { cores: cpus().length, cpu: cpus()[0]?.model ?? 'unknown', kernel: release() },
-    variants: live.map(describe),
-    leftOut,
-    scenarios: {},
-  };
-  for (const scenario of options.isCheck ? [] : scenarios) {
-    await runScenario(scenario, live, {
-      options,
-      say,
-      save: (rows) => {
-        result.scenarios[scenario.name] = { note: scenario.note, rows };
-        save(result, options.out);
-      },
-    });
-    done(scenario, result);
+  const result = { ...factsOf(options, place.vars), variants: [], leftOut: [], scenarios: {} };
+  const groups = options.isCheck ? [{ variants, scenarios: [] }] : groupsOf(scenarios, variants);
+  for (const [index, group] of groups.entries()) {
+    const inGroup = { ...place, directory: join(place.directory, String(index)) };
+    const { live, leftOut } = await startAll(group.variants, inGroup, { options, say });
+    result.variants = merged(result.variants, live.map(describe));
+    result.leftOut = merged(result.leftOut, leftOut);
+    for (const scenario of group.scenarios) {
+      await runScenario(scenario, live, {
+        options,
+        say,
+        save: (rows) => {
+          result.scenarios[scenario.name] = { note: scenario.note, rows };
+          save(result, options.out);
+        },
+      });
+      if (live.length > 0) done(scenario, result);
+    }
+    await stop(live.flatMap(({ roots }) => roots.map(({ child }) => child)));
   }
   return result;
 }

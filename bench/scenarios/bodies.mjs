@@ -2,18 +2,17 @@
 import { transfers } from '../bulk.mjs';
 import { headersOf } from '../checks.mjs';
 import { openStreams } from '../sse.mjs';
+import { kindsAndBare } from './which.mjs';
 
 const streams = 200;
 const eventsPerSecond = 10; // of upstreams/bulk.mjs
 const megabyte = 1_000_000;
-/** Passes on whatever path it is asked for. */
-const takesAnyPath = ({ checks }) => checks !== 'read';
 const beside = (variant, name) => variant.vars.TARGET.replace(/[^/]*$/, name);
 
 const bulk = (name, note, { path, ...load }) => ({
   name,
   note,
-  variants: takesAnyPath,
+  variants: kindsAndBare,
   load: (variant, { seconds }) =>
     transfers({ port: variant.port, path: beside(variant, path), headers: headersOf(variant), seconds, ...load }),
 });
@@ -22,7 +21,7 @@ export default [
   {
     name: 'sse-200',
     note: `${streams} open streams, each with ${eventsPerSecond} events a second; a request is an event`,
-    variants: takesAnyPath,
+    variants: kindsAndBare,
     open: (variant) =>
       openStreams({
         port: variant.port,

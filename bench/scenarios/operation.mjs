@@ -3,7 +3,7 @@ import { ask } from '../ask.mjs';
 import { headersOf } from '../checks.mjs';
 import { controlOf, newKeys } from '../own/control.mjs';
 import { wrk } from '../wrk.mjs';
-import { isDeciding } from './which.mjs';
+import { isDeciding, kinds } from './which.mjs';
 
 const connections = 64;
 const coldKeys = 100;
@@ -49,7 +49,7 @@ export default [
   {
     name: 'memory-64',
     note: `GET, answer of 1 KB, 64 connections, after ${coldKeys} cold keys (where keys are verified slowly)`,
-    variants: ({ checks }) => checks === 'proxy',
+    variants: kinds,
     open: (variant) => (isDeciding(variant) ? verifyColdKeys(variant) : undefined),
     load: documents,
   },

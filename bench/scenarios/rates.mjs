@@ -4,19 +4,9 @@ import { headersOf } from '../checks.mjs';
 import { syncTimes } from '../disk.mjs';
 import { openLoop } from '../load.mjs';
 import { quantile } from '../stats.mjs';
+import { ofRates } from './which.mjs';
 
 const connections = 64;
-const names = [
-  'direct',
-  'memgate',
-  'memgate-again',
-  'memgate-buffered',
-  'memgate-bare',
-  'nginx',
-  'nginx-wasm',
-  'nginx-opa-full',
-  'fastify',
-];
 
 function bytesOf({ port, vars, ...variant }) {
   const lines = Object.entries(headersOf({ vars, ...variant })).map(([name, value]) => `${name}: ${value}\r\n`);
@@ -26,7 +16,7 @@ function bytesOf({ port, vars, ...variant }) {
 const atRate = (rate) => ({
   name: `rate-${rate}`,
   note: `GET, answer of 1 KB, ${rate} requests a second over at most ${connections} connections`,
-  variants: ({ name }) => names.includes(name),
+  variants: ofRates,
   open: (variant) => (variant.name === 'direct' ? syncTimes(variant.vars.DIR) : {}),
   load: async (variant, { seconds, session }) => {
     const bytes = bytesOf(variant);

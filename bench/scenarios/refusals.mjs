@@ -4,7 +4,7 @@ import { headersOf } from '../checks.mjs';
 import { newKeys } from '../own/control.mjs';
 import { ask } from '../ask.mjs';
 import { wrk } from '../wrk.mjs';
-import { isDeciding, isProxy } from './which.mjs';
+import { isDeciding, kinds } from './which.mjs';
 
 const connections = 64;
 const garbageKeys = 500;
@@ -38,14 +38,14 @@ export default [
   {
     name: 'refused-401',
     note: 'GET without a credential, 64 connections',
-    variants: isProxy,
+    variants: kinds,
     open: (variant) => mustBe(variant, { headers: {}, statuses: [401, 403] }),
     load: (variant, { seconds }) => refused(variant, { seconds }),
   },
   {
     name: 'refused-403',
     note: 'GET in a space that the key has nothing to do with, 64 connections',
-    variants: isProxy,
+    variants: kinds,
     open: async (variant) => {
       const path = variant.vars.TARGET.replace('space-07', 'space-41');
       await mustBe(variant, { path, headers: headersOf(variant), statuses: [403] });
@@ -64,7 +64,7 @@ export default [
   {
     name: 'garbage-keys',
     note: `GET with ${garbageKeys} well-formed keys that nobody made, 64 connections`,
-    variants: isProxy,
+    variants: kinds,
     load: (variant, { seconds }) => refused(variant, { seconds, rotate: garbage() }),
   },
 ];
