@@ -2,7 +2,7 @@
 import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 export const inRepository = (path) => fileURLToPath(new URL(`../${path}`, import.meta.url));
@@ -18,7 +18,7 @@ export const posted = JSON.stringify({ text: 'y'.repeat(1_010) });
 
 /** A directory of the run's own, gone when the process ends. */
 export function openPlace({ work, isKept }) {
-  const directory = mkdtempSync(join(work ?? tmpdir(), 'memgate-bench-'));
+  const directory = mkdtempSync(resolve(work ?? tmpdir(), 'memgate-bench-'));
   chmodSync(directory, 0o711); // nginx gives its workers to nobody, and they have files below it
   if (!isKept) process.on('exit', () => rmSync(directory, { recursive: true, force: true }));
   const vars = {
