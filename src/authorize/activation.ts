@@ -3,7 +3,7 @@ import type { Clock } from '../base/clock.js';
 import { messageOf } from '../base/log.js';
 import { inputBytesMax } from './input.js';
 import type { Engine } from './instances.js';
-import { parseDecision, undefinedDecision } from './parse-decision.js';
+import { readDecision, undefinedDecision } from './parse-decision.js';
 
 /** Request id of the inputs that a policy is tried on before it is used. */
 export const activationId = 'activation';
@@ -106,7 +106,7 @@ function tried(
   for (let round = 0; round < tries && bestMs > budgetMs; round += 1) {
     const startMs = clock.monotonicMs();
     try {
-      if (parseDecision(engine.evaluateWithin(text, timeoutMs)) === undefinedDecision)
+      if (readDecision(engine.evaluateWithin(text, timeoutMs)) === undefinedDecision)
         return 'the decision is undefined';
       bestMs = Math.min(bestMs, clock.monotonicMs() - startMs);
     } catch (error) {

@@ -4,6 +4,7 @@ import { createContext, Script } from 'node:vm';
 import type { LoadedPolicy, loadPolicySync } from '@open-policy-agent/opa-wasm';
 import { capped } from '../base/encoding.js';
 import { no, ok, type Result } from '../base/result.js';
+import { createEvaluation } from './evaluation.js';
 
 // The package's ES module leaves out the synchronous loader, which a replacement in the middle of a request needs.
 const sdk = createRequire(import.meta.url)('@open-policy-agent/opa-wasm') as {
@@ -26,10 +27,10 @@ export class EngineError extends Error {
 
 /** One module in its own memory, with the data loaded once. After a throw it must be discarded: every throw leaks some of its stack. */
 export interface Instance {
-  /** @throws EngineError */
-  evaluate(inputText: string): unknown;
+  /** @returns JSON text of the result set. @throws EngineError */
+  evaluate(inputText: string): string;
   /** The same under a time limit, which costs tens of microseconds. @throws EngineError */
-  evaluateWithin(inputText: string, timeoutMs: number): unknown;
+  evaluateWithin(inputText: string, timeoutMs: number): string;
   memoryBytes(): number;
 }
 
@@ -108,10 +109,10 @@ function createInstance({ module, dataText, entrypoint, within }: Parts): Instan
     fresh.setData(exactBuffer(encoder, dataText));
     return { loaded: fresh, id: found };
   }, instantiateTimeoutMs);
-  const run = (inputText: string): unknown => loaded.evaluate(exactBuffer(encoder, inputText), id);
+  const run = createEvaluation(loaded, id);
   return {
-    evaluate: (inputText) => normalised(() => run(inputText)),
-    evaluateWithin: (inputText, timeoutMs) => normalised(() => within(() => run(inputText), timeoutMs)),
+    evaluate: (inputText) => normalised(run, inputText),
+    evaluateWithin: (inputText, timeoutMs) => normalised((text) => within(() => run(text), timeoutMs), inputText),
     memoryBytes: () => loaded.mem.buffer.byteLength,
   };
 }
@@ -146,9 +147,9 @@ function hostBuiltins(loaded: LoadedPolicy): string[] {
   return Object.keys(JSON.parse(text) as Record<string, unknown>).sort();
 }
 
-function normalised(run: () => unknown): unknown {
+function normalised(run: (inputText: string) => string, inputText: string): string {
   try {
-    return run();
+    return run(inputText);
   } catch (thrown) {
     throw asEngineError(thrown);
   }

@@ -1,8 +1,10 @@
+import { jsonString as quoted } from '../base/encoding.js';
+import { kept } from '../base/kept.js';
 import { no, ok, type Result } from '../base/result.js';
 import { refuse, type Refusal } from '../model/codes.js';
 import type { CleanRequest } from '../model/request.js';
 import type { Subject } from '../model/subject.js';
-import type { TargetFacts } from '../model/target.js';
+import type { RouteFacts, TargetFacts } from '../model/target.js';
 
 /** What one question to the policy is made of. */
 export interface Question {
@@ -31,23 +33,17 @@ const caps = {
 } as const;
 
 type SubjectText = (subject: Subject) => string | null;
+type RouteText = (route: RouteFacts) => string;
 
 /**
  * Makes the writer of inputs. Each is written once, by hand: the same JSON text is checked, evaluated and recorded.
- * Subjects are immutable and live as long as their key, so that their part is kept.
+ * Subjects and routes are immutable and live as long as their key and their profile, so that their parts are kept.
  */
 export function createInputWriter(): (question: Question) => Result<string, Refusal> {
-  const kept = new WeakMap<Subject, string | null>();
-  const subjectText: SubjectText = (subject) => {
-    let text = kept.get(subject);
-    if (text === undefined) {
-      text = writeSubject(subject);
-      kept.set(subject, text);
-    }
-    return text;
-  };
+  const subjectText: SubjectText = kept(writeSubject);
+  const routeText: RouteText = kept(writeRoute);
   return (question) => {
-    const text = write(question, subjectText);
+    const text = write(question, subjectText, routeText);
     if (text === null)
       return no(refuse('authorize.too-large', 'the policy input has too many elements or too long a text'));
     if (Buffer.byteLength(text) > inputBytesMax) {
@@ -63,12 +59,11 @@ export function createInputWriter(): (question: Question) => Result<string, Refu
 
 const loneSurrogate = /(?<!\\)(?:\\\\)*\\ud[89a-f][0-9a-f]{2}/;
 
-const quoted = (text: string): string => JSON.stringify(text);
 const orNull = (text: string | null): string => (text === null ? 'null' : quoted(text));
 const list = (texts: readonly string[]): string => (texts.length === 0 ? '[]' : `[${texts.map(quoted).join(',')}]`);
 const seconds = (ms: number): string => String(Math.floor(ms / 1_000));
 
-function write(question: Question, subjectText: SubjectText): string | null {
+function write(question: Question, subjectText: SubjectText, routeText: RouteText): string | null {
   const { request, facts, nowMs, bytes } = question;
   const { route, spaces } = facts;
   const params = writeParams(facts.params);
@@ -78,13 +73,15 @@ function write(question: Question, subjectText: SubjectText): string | null {
   const method = request.method === 'HEAD' ? 'GET' : request.method; // decided as GET, so that a rule on GET holds for it
   return (
     `{"now":${seconds(nowMs)},"switches":{"readonly":${String(question.readonly)}},` +
-    `"request":{"id":${quoted(request.id)},"method":${quoted(method)},"route":${quoted(route.id)},"action":${quoted(route.action)},` +
-    `"permission":${quoted(route.permission)},"class":${quoted(route.class)},"params":${params},"tool":null,` +
+    `"request":{"id":${quoted(request.id)},"method":${quoted(method)},${routeText(route)},"params":${params},"tool":null,` +
     `"bytes":${bytes === null ? 'null' : String(bytes)},"headers":{}},` +
     `"spaces":{"all":${String(spaces.all)},"ids":${list(spaces.ids)},"unknown":${list(spaces.unknown)},"explicit":${String(spaces.explicit)}},` +
     `"subject":${subject},"client":{"address":${quoted(request.clientAddress)},"networks":[]}}`
   );
 }
+
+const writeRoute = ({ id, action, permission, class: dataClass }: RouteFacts): string =>
+  `"route":${quoted(id)},"action":${quoted(action)},"permission":${quoted(permission)},"class":${quoted(dataClass)}`;
 
 const areShort = (texts: readonly string[]): boolean => texts.every((text) => text.length <= caps.text);
 

@@ -6,10 +6,10 @@ import type { PolicyPorts } from './ports.js';
 
 /** The live engine: one instance in use, one in reserve. */
 export interface Engine {
-  /** Result set of the only entrypoint. @throws Fault `policy.failed` */
-  evaluate(inputText: string): unknown;
+  /** Result set of the only entrypoint, as JSON text. @throws Fault `policy.failed` */
+  evaluate(inputText: string): string;
   /** The same, always under a time limit. @throws EngineError */
-  evaluateWithin(inputText: string, timeoutMs: number): unknown;
+  evaluateWithin(inputText: string, timeoutMs: number): string;
   memoryBytes(): number;
 }
 
@@ -24,7 +24,7 @@ const runtimeTimeoutMs = 250;
 /** Keeps a working instance at hand: one that threw is discarded, except in a flood of harmless aborts. */
 export function createEngine(make: () => Instance, ports: PolicyPorts): Engine {
   const reserve = createReserve(make, ports);
-  const run = (evaluate: (instance: Instance) => unknown): unknown => {
+  const run = (evaluate: (instance: Instance) => string): string => {
     ports.watchdog?.enter();
     try {
       return evaluate(reserve.use());
@@ -36,7 +36,7 @@ export function createEngine(make: () => Instance, ports: PolicyPorts): Engine {
       ports.watchdog?.leave();
     }
   };
-  const evaluate = (inputText: string): unknown =>
+  const evaluate = (inputText: string): string =>
     run((instance) =>
       inputText.length > limitedFromLength
         ? instance.evaluateWithin(inputText, runtimeTimeoutMs)

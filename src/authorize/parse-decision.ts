@@ -53,6 +53,21 @@ export function parseDecision(results: unknown): Decision {
   };
 }
 
+/**
+ * The same from the engine's text.
+ *
+ * @throws Fault `policy.failed`
+ */
+export const readDecision = (resultText: string): Decision => {
+  let results: unknown;
+  try {
+    results = JSON.parse(resultText);
+  } catch (cause) {
+    throw new Fault('policy.failed', 'malformed decision: the result set is not JSON', { cause });
+  }
+  return parseDecision(results);
+};
+
 const bad = (detail: string): Fault => new Fault('policy.failed', `malformed decision: ${detail}`);
 
 function fields(value: unknown, what: string): Fields {

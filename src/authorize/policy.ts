@@ -8,7 +8,7 @@ import { activate, warmUp } from './activation.js';
 import { entrypoint, readBundle } from './bundle.js';
 import { compileEngine } from './engine.js';
 import { createEngine, type Engine } from './instances.js';
-import { parseDecision } from './parse-decision.js';
+import { readDecision } from './parse-decision.js';
 import { canonicalJson, effectiveData, type PolicyData } from './policy-data.js';
 import type { PolicyPorts } from './ports.js';
 
@@ -94,20 +94,38 @@ function facts(
   };
 }
 
+function frozen<T>(value: T): T {
+  if (typeof value === 'object' && value !== null && !Object.isFrozen(value)) {
+    Object.values(value).forEach(frozen);
+    Object.freeze(value);
+  }
+  return value;
+}
+
+/** Different answers of one policy that are kept read; a policy has some dozens, whatever it is asked. */
+const answersMax = 1_024;
+
 function evaluator(engine: Engine, { clock, meter, log }: PolicyPorts): Pick<Policy, 'evaluate' | 'memoryBytes'> {
   let lastSlowMs = -Infinity;
+  // Every request is evaluated; equal answers are read, checked and frozen once.
+  const known = new Map<string, Decision>();
   return {
     evaluate(inputText) {
       const startMs = clock.monotonicMs();
-      const results = engine.evaluate(inputText);
+      const text = engine.evaluate(inputText);
       const endMs = clock.monotonicMs();
       meter.policyEvaluation((endMs - startMs) / 1_000);
       if (endMs - startMs > slowMs && endMs - lastSlowMs > 1_000) {
         lastSlowMs = endMs;
         log.warn('policy.slow', { ms: Math.round(endMs - startMs), bytes: inputText.length });
       }
+      const read = known.get(text);
+      if (read !== undefined) return read;
       try {
-        return parseDecision(results);
+        const decision = frozen(readDecision(text));
+        if (known.size >= answersMax) known.clear();
+        known.set(text, decision);
+        return decision;
       } catch (error) {
         meter.policyError('malformed');
         throw error;

@@ -14,9 +14,19 @@ export function normalAddress(address: string | undefined): string {
   return inner !== undefined && isIPv4(inner) ? inner : bare;
 }
 
+let lastAddress = '';
+let lastGroup = '';
+
 /** The unit that failure budgets count by: an IPv4 address, or the /64 of an IPv6 address. */
 export function addressGroup(address: string): string {
-  if (!isIPv6(address)) return address;
+  // One request asks several times, and IPv4 needs no look at all.
+  if (address === lastAddress) return lastGroup;
+  lastGroup = address.includes(':') && isIPv6(address) ? networkOf(address) : address;
+  lastAddress = address;
+  return lastGroup;
+}
+
+function networkOf(address: string): string {
   const [head = '', tail] = address.split('::');
   const left = head === '' ? [] : head.split(':');
   const right = tail === undefined || tail === '' ? [] : tail.split(':');

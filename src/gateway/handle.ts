@@ -66,7 +66,8 @@ async function pass(
 }
 
 async function admit(stages: Stages, request: CleanRequest, trail: Trail): Promise<Result<Admission, Refusal | Fault>> {
-  const identity = await settled(stages.identify(request)); // suspends on a cache miss only
+  const identified = stages.identify(request); // a promise on a cache miss only
+  const identity = identified instanceof Promise ? await identified : identified;
   if (!identity.ok) return identity;
   trail.subject = identity.value.subject;
 
@@ -76,13 +77,15 @@ async function admit(stages: Stages, request: CleanRequest, trail: Trail): Promi
   const wrong = early === null ? null : stages.preview(identity.value, early, trail);
   if (wrong !== null) return { ok: false, why: wrong };
 
-  const target = await settled(head.value.complete()); // suspends where the decision needs the body
+  const completed = head.value.complete(); // a promise where the decision needs the body
+  const target = completed instanceof Promise ? await completed : completed;
   if (!target.ok) return target;
   trail.target = target.value;
 
   const permit = stages.authorize(identity.value, target.value, trail);
   if (!permit.ok) return permit;
 
-  const admission = await settled(stages.limit(permit.value, trail)); // suspends on a shared limiter only
+  const limited = stages.limit(permit.value, trail); // a promise for a shared limiter only
+  const admission = limited instanceof Promise ? await limited : limited;
   return admission.ok ? ok(admission.value) : admission;
 }

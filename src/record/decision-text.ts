@@ -1,8 +1,9 @@
+import { kept } from '../base/kept.js';
 import type { AuditEvent } from '../model/audit.js';
 import type { Fault, Refusal } from '../model/codes.js';
 import type { AuditLevel, Decision, LimitState } from '../model/decision.js';
 import type { Subject } from '../model/subject.js';
-import type { SpaceSet } from '../model/target.js';
+import type { RouteFacts, SpaceSet } from '../model/target.js';
 import type { HeadFacts, Outcome, Trail } from '../model/trail.js';
 import { bodyBytesMax, listMember, quoted, quotedOrNull, verbatimMember } from './render.js';
 import type { AuditEventType } from './events.js';
@@ -25,10 +26,16 @@ const usual: ListCaps = { count: 24, length: 64 };
 // Small enough for the longest escapes in every field at once.
 const tight: ListCaps = { count: 4, length: 48 };
 
-const subjectText = (subject: Subject | null): string =>
-  subject === null
-    ? 'null'
-    : `{"kind":"${subject.kind}","id":${quoted(subject.id, 64)},"owner":${quotedOrNull(subject.owner, 64)}}`;
+// What requests share is written once: keys and routes live long, and a policy answers with a few dozen decisions, one object each.
+const knownSubject = kept(
+  ({ kind, id, owner }: Subject) => `{"kind":"${kind}","id":${quoted(id, 64)},"owner":${quotedOrNull(owner, 64)}}`,
+);
+const subjectText = (subject: Subject | null): string => (subject === null ? 'null' : knownSubject(subject));
+const routeText = kept(
+  ({ id, action, permission, class: dataClass }: RouteFacts) =>
+    `"route":${quoted(id, 96)},"action":${quoted(action, 96)},"permission":"${permission}","class":"${dataClass}"`,
+);
+const knownDecision = kept((decision: Decision) => verbatimMember('decision', JSON.stringify(decision)));
 
 const spacesText = (spaces: SpaceSet, caps: ListCaps): string =>
   `{"all":${String(spaces.all)},${listMember('ids', spaces.ids, caps)},` +
@@ -43,10 +50,7 @@ const limitText = (limit: LimitState | null): string =>
 function targetText(facts: HeadFacts | null, caps: ListCaps): string {
   if (facts === null) return '"route":null,"action":null,"permission":null,"class":null,"spaces":null';
   const { route, spaces } = facts;
-  return (
-    `"route":${quoted(route.id, 96)},"action":${quoted(route.action, 96)},"permission":"${route.permission}",` +
-    `"class":"${route.class}","spaces":${spacesText(spaces, caps)}`
-  );
+  return `${routeText(route)},"spaces":${spacesText(spaces, caps)}`;
 }
 
 // The query never goes into a record: it is where callers put what should not be kept.
@@ -87,7 +91,7 @@ const factsText = (trail: Trail, verdict: Verdict, caps: ListCaps): string =>
 /** The members of a decision record. What the policy saw is left out, and said so, where the record would grow too long. */
 export function decisionText(trail: Trail, verdict: Verdict): string {
   const facts = factsText(trail, verdict, usual);
-  const decision = verbatimMember('decision', trail.decision === null ? null : JSON.stringify(trail.decision));
+  const decision = trail.decision === null ? '"decision":null' : knownDecision(trail.decision);
   const whole = `${facts},${verbatimMember('input', trail.input)},${decision}`;
   if (fits(whole)) return whole;
   const noInput = '"input":null,"input_omitted":"record-full"';
@@ -105,6 +109,16 @@ export const decisionEvent = (trail: Trail, verdict: Verdict, atMs: number): Aud
   atMs,
   fields: verdict.why === null ? {} : { code: verdict.why.code },
   text: decisionText(trail, verdict),
+});
+
+/** The event of a yes: the request goes upstream after it, and owes an outcome. */
+export const admittedEvent = (trail: Trail, verdict: Verdict, atMs: number): AuditEvent => ({
+  type: verdict.type,
+  severity: verdict.severity,
+  atMs,
+  fields: {},
+  text: decisionText(trail, verdict),
+  opens: trail.raw.id,
 });
 
 const outcomeTypes = {

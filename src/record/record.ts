@@ -7,7 +7,7 @@ import type { DataClass } from '../model/permissions.js';
 import { Observed, Receipt, type Admission } from '../model/proofs.js';
 import type { Outcome, Trail } from '../model/trail.js';
 import type { AuditLog } from './log.js';
-import { decisionEvent, outcomeEvent } from './decision-text.js';
+import { admittedEvent, decisionEvent, outcomeEvent } from './decision-text.js';
 import { allowed, denied, wouldDeny } from './verdicts.js';
 
 export { openAuditLog } from './open.js';
@@ -83,7 +83,7 @@ export function createRecord(context: RecordContext): RecordStage {
     async decision(admission, trail) {
       const { id } = trail.raw;
       const facts = admitted(admission, trail);
-      const event = { ...decisionEvent(facts, allowed(facts), clock.nowMs()), opens: id };
+      const event = admittedEvent(facts, allowed(facts), clock.nowMs());
       // A log that takes nothing lets nothing pass: then a read waits, and fails, like everything else.
       if (isBuffered(admission, durability) && log.status().ready) log.note(event);
       else await log.commit(event);

@@ -1,4 +1,4 @@
-import { capped } from '../base/encoding.js';
+import { capped, isPlainJson } from '../base/encoding.js';
 import type { AuditEvent, JsonValue } from '../model/audit.js';
 import { recordBytesMax, sealBytes } from './chain.js';
 
@@ -8,13 +8,11 @@ export const bodyBytesMax = recordBytesMax - sealBytes;
 /** Texts that are inserted verbatim (the policy's input and decision) may be this long each. */
 export const verbatimBytesMax = 4_096;
 
-// Printable ASCII without the two characters that JSON escapes: such text is its own JSON and its own UTF-8 length.
-const plain = /^[ !#-[\]-~]*$/;
 const ascii = /^[ -~]*$/;
 
 /** A JSON string of at most `max` characters, with everything that could forge a line or steer a terminal made visible. */
 export const quoted = (text: string, max: number): string =>
-  text.length <= max && plain.test(text) ? `"${text}"` : JSON.stringify(capped(text, max));
+  text.length <= max && isPlainJson(text) ? `"${text}"` : JSON.stringify(capped(text, max));
 
 export const quotedOrNull = (text: string | null, max: number): string => (text === null ? 'null' : quoted(text, max));
 
@@ -88,18 +86,25 @@ function eventMembers(event: AuditEvent, caps: Caps): string {
   return [members, ...verbatim].filter((member) => member !== '').join(',');
 }
 
+const fits = (body: string): boolean =>
+  body.length <= bodyBytesMax && (body.length * 3 <= bodyBytesMax || Buffer.byteLength(body) <= bodyBytesMax);
+
 /** The body of a record: from `"type"` to the last field, within `bodyBytesMax` whatever the event holds. */
 export function eventBody(event: AuditEvent): string {
   const head = `"type":${quoted(event.type, 64)},"severity":"${event.severity}"`;
+  if (event.text !== undefined) {
+    const body = `${head},${event.text}`;
+    if (fits(body)) return body;
+  }
   const tries = [
-    (): string => event.text ?? eventMembers(event, generous),
+    (): string => eventMembers(event, generous),
     (): string => eventMembers({ ...event, verbatim: {} }, generous),
     (): string => eventMembers({ ...event, verbatim: {} }, tight),
   ];
   for (const render of tries) {
     const members = render();
     const body = members === '' ? head : `${head},${members}`;
-    if (body.length <= bodyBytesMax && Buffer.byteLength(body) <= bodyBytesMax) return body;
+    if (fits(body)) return body;
   }
   return `${head},"fields_omitted":true`;
 }

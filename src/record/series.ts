@@ -26,7 +26,8 @@ export interface Series {
 }
 
 // Label values joined by a character that none of them holds.
-const keyOf = (values: readonly string[]): string => values.join('\n');
+const keyOf = (values: readonly string[]): string =>
+  values.length === 1 ? (values[0] ?? '') : values.length === 0 ? '' : values.join('\n');
 
 function entryFor<T>(entries: Map<string, T>, values: readonly string[], create: (labels: readonly string[]) => T): T {
   const key = keyOf(values);

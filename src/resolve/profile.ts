@@ -1,5 +1,6 @@
 import { checkDocument, readYamlFile, type Problem, type YamlDocument } from '../base/document.js';
 import { no, ok, type Result } from '../base/result.js';
+import type { RouteFacts } from '../model/target.js';
 import { profileSchema, type ProfileData, type RouteData } from './profile-schema.js';
 import { RouteTable, templateProblem } from './route-table.js';
 
@@ -14,6 +15,8 @@ export interface RouteCarrier {
 
 export interface CompiledRoute {
   readonly data: RouteData;
+  /** One object for all requests of the route. */
+  readonly facts: RouteFacts;
   readonly method: string;
   readonly carriers: readonly RouteCarrier[];
   /** The header or query carrier that the canonical value is written to. */
@@ -89,6 +92,13 @@ function compileRoute(data: RouteData): CompiledRoute {
   return {
     data,
     method: data.match.slice(0, data.match.indexOf(' ')),
+    facts: {
+      id: data.id,
+      action: data.action,
+      permission: data.permission,
+      class: data.class,
+      stream: data.stream ?? null,
+    },
     carriers,
     writes: carriers.find(({ kind }) => kind === 'header' || kind === 'query') ?? null,
     pathCarriers: named('path'),

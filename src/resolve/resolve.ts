@@ -94,7 +94,7 @@ class OpenHead implements Head {
     // Without a stated space the body may still name one, and it may make the request something else.
     if (readsBody(route, request) && (stated.value === null || route.data.body_rules.length > 0)) return null;
     const spaces = decideSpaces(this.#context.profile, route, { stated, isKnown: this.#context.isKnownSpace });
-    return spaces.ok ? { route: routeFacts(route), params, spaces: spaces.value } : null;
+    return spaces.ok ? { route: route.facts, params, spaces: spaces.value } : null;
   }
 
   complete(): Result<Target, Refusal> | Promise<Result<Target, Refusal>> {
@@ -133,25 +133,16 @@ class OpenHead implements Head {
   }
 }
 
-const routeFacts = ({ data }: CompiledRoute): RouteFacts => ({
-  id: data.id,
-  action: data.action,
-  permission: data.permission,
-  class: data.class,
-  stream: data.stream ?? null,
-});
-
 /** A word in a body field can make a request something else: a query language that also writes. */
 function ruledRoute(route: CompiledRoute, fields: ReadonlyMap<string, TopField>): RouteFacts {
-  const facts = routeFacts(route);
   for (const rule of route.data.body_rules) {
     const field = fields.get(rule.field);
     if (field === undefined) continue;
     const words = new Set(field.kind === 'string' ? field.text.toUpperCase().match(/[A-Z]+/g) : []);
     // A field that is not a string cannot be judged: it counts as a match, so that the stronger right is needed.
     if (field.kind !== 'string' || rule.matches_word.some((word) => words.has(word.toUpperCase()))) {
-      return { ...facts, action: rule.action, permission: rule.permission };
+      return { ...route.facts, action: rule.action, permission: rule.permission };
     }
   }
-  return facts;
+  return route.facts;
 }

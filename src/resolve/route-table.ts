@@ -19,6 +19,11 @@ export interface RouteMatch<T> {
   readonly params: Readonly<Record<string, string>>;
 }
 
+interface Way {
+  readonly segments: readonly string[];
+  readonly values: string[];
+}
+
 /** Bytes of one path parameter. */
 const parameterMax = 1_024;
 const segmentForm = /^(?:[A-Za-z0-9\-._~!$&'()*+,=:@]+|\{\*?[a-z][a-z0-9_]*\})$/;
@@ -63,7 +68,7 @@ export class RouteTable<T> {
   /** @returns the match; the methods that the path has when this one is not among them; or null for an unknown path */
   find(method: string, path: string): RouteMatch<T> | readonly string[] | null {
     const values: string[] = [];
-    const leaf = walk(this.#root, path.slice(1).split('/'), values);
+    const leaf = walk(this.#root, { segments: path.slice(1).split('/'), values }, 0);
     if (leaf === null) return null;
     const entry = leaf.get(method);
     if (entry === undefined) return [...leaf.keys()];
@@ -85,22 +90,23 @@ function childOf<T>(node: Node<T>, segment: string): Node<T> {
   return child;
 }
 
-/** Goes down by the segments that are left; `values` holds the parameters on the way. */
-function walk<T>(node: Node<T>, left: readonly string[], values: string[]): Leaf<T> | null {
-  const [segment, ...rest] = left;
+/** Goes down by the segments from `at` on; `values` holds the parameters on the way. */
+function walk<T>(node: Node<T>, way: Way, at: number): Leaf<T> | null {
+  const { segments, values } = way;
+  const segment = segments[at];
   if (segment === undefined) return node.leaf;
   const fixed = node.fixed.get(segment);
   if (fixed !== undefined) {
-    const found = walk(fixed, rest, values);
+    const found = walk(fixed, way, at + 1);
     if (found !== null) return found;
   }
   if (node.parameter !== null && segment !== '' && segment.length <= parameterMax) {
     values.push(segment);
-    const found = walk(node.parameter, rest, values);
+    const found = walk(node.parameter, way, at + 1);
     if (found !== null) return found;
     values.pop();
   }
   if (node.rest === null || segment === '') return null;
-  values.push(left.join('/'));
+  values.push(segments.slice(at).join('/'));
   return node.rest;
 }
