@@ -1,9 +1,10 @@
 import type { ServerResponse } from 'node:http';
 import { systemClock } from '../base/clock.js';
+import { kept } from '../base/kept.js';
 import { messageOf, type Logger } from '../base/log.js';
 import { createAdmin, type AdminActions } from '../admin/admin.js';
 import type { CloseStack } from '../base/close-stack.js';
-import type { LoadedConfig } from '../config/config.js';
+import type { Config, LoadedConfig } from '../config/config.js';
 import { createHandle, listen, type Generation, type Listener } from '../gateway/gateway.js';
 import type { RawRequest } from '../model/request.js';
 import { startProbes } from '../probes/probes.js';
@@ -72,6 +73,12 @@ function openListener(
       where: thrown instanceof Error ? (thrown.stack?.split('\n')[1]?.trim() ?? '') : '',
     });
   };
+  const limitsOf = kept((now: Config['gateway']) => ({
+    timeoutMs: now.body_timeout_ms,
+    minBytesPerSecond: now.body_min_bytes_per_second,
+    budget: parts.inspectBudget,
+    monotonicMs: systemClock.monotonicMs,
+  }));
   const handle = createHandle(bug);
   return listen(
     {
@@ -89,11 +96,7 @@ function openListener(
       malformed: (facts) => {
         reloader.current().malformed(facts);
       },
-      bodyLimits: () => {
-        const { body_timeout_ms: timeoutMs, body_min_bytes_per_second: minBytesPerSecond } =
-          reloader.current().sources.loaded.config.gateway;
-        return { timeoutMs, minBytesPerSecond, budget: parts.inspectBudget };
-      },
+      bodyLimits: () => limitsOf(reloader.current().sources.loaded.config.gateway),
     },
   );
 }

@@ -3,7 +3,8 @@ import { refuse, type Refusal } from '../model/codes.js';
 import { CleanRequest, type RawRequest } from '../model/request.js';
 import { clientAddress } from './client-address.js';
 import { readFraming } from './framing.js';
-import { protectNames, readHeaders } from './headers.js';
+import { HeaderNames } from './header-names.js';
+import { readHeaders } from './headers.js';
 import { normalHost } from './host.js';
 import { ownHeaders, trustHeaders } from './names.js';
 import { readTarget } from './target.js';
@@ -33,7 +34,7 @@ const requestIdForm = /^[A-Za-z0-9._-]{1,64}$/;
  * @see RFC 9110, RFC 9112
  */
 export function createGate(context: GateContext): Gate {
-  const names = protectNames([...ownHeaders, ...trustHeaders, ...context.protectedHeaders]);
+  const names = new HeaderNames([...ownHeaders, ...trustHeaders, ...context.protectedHeaders]);
   return (raw) => {
     const line = lineProblem(raw);
     if (line !== null) return no(line);

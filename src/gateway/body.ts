@@ -41,19 +41,15 @@ export class IncomingBody implements RequestBody {
   #received = 0;
   readonly #wireBytesBefore: number;
 
-  constructor(
-    request: IncomingMessage,
-    reply: ServerResponse,
-    options: BodyLimits & { readonly awaitsContinue: boolean },
-  ) {
+  constructor(request: IncomingMessage, reply: ServerResponse, limits: BodyLimits) {
     // The gate judges the framing from the raw lines; whatever it refuses is never read.
-    const { 'transfer-encoding': encoding, 'content-length': length } = request.headers;
+    const { 'transfer-encoding': encoding, 'content-length': length, expect } = request.headers;
     this.framing = encoding !== undefined ? 'chunked' : length !== undefined ? 'length' : 'none';
     this.length = this.framing === 'chunked' ? null : Number(length ?? 0);
     this.#request = request;
     this.#reply = reply;
-    this.#limits = options;
-    this.#awaitsContinue = options.awaitsContinue;
+    this.#limits = limits;
+    this.#awaitsContinue = expect !== undefined;
     this.#wireBytesBefore = request.socket.bytesRead;
   }
 

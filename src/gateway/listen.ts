@@ -28,7 +28,7 @@ export interface ListenPorts {
   /** Told of what should be impossible. */
   readonly bug: (thrown: unknown) => void;
   /** Read per request: reload may change it. */
-  readonly bodyLimits: () => Omit<BodyLimits, 'monotonicMs'>;
+  readonly bodyLimits: () => BodyLimits;
 }
 
 export interface Listener {
@@ -42,6 +42,8 @@ export interface Listener {
 
 /** While draining, how long a connection on which nothing was said may still say something, in ms. */
 const quietMs = 1_000;
+
+const ignored = (): void => undefined;
 
 /** Opens a listener that turns every request, and every kind of not-quite request, into one call of `handle`. */
 export function listen(options: ListenOptions, ports: ListenPorts): Promise<Listener> {
@@ -135,11 +137,7 @@ class Door implements Listener {
     const { clock, bodyLimits, handle, bug } = this.#ports;
     this.#inProgress += 1;
     if (this.#isDraining) response.setHeader('Connection', 'close');
-    const body = new IncomingBody(request, response, {
-      ...bodyLimits(),
-      monotonicMs: clock.monotonicMs,
-      awaitsContinue: request.headers.expect !== undefined,
-    });
+    const body = new IncomingBody(request, response, bodyLimits());
     response.on('close', () => {
       this.#inProgress -= 1;
       body.release();
@@ -191,8 +189,8 @@ class RequestTurn implements Turn {
     this.request = request;
     this.response = response;
     this.#serve = serve;
-    request.on('error', () => undefined); // told to whoever reads the body; nobody else needs it
-    response.on('error', () => undefined);
+    request.on('error', ignored); // told to whoever reads the body; nobody else needs it
+    response.on('error', ignored);
   }
 
   begin(): void {

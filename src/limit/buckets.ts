@@ -39,6 +39,7 @@ export interface Buckets {
 const sweepPerTake = 1;
 const sweepPerMiss = 8;
 const sweepMax = 256;
+const sweepFrom = 64;
 
 /** The memory of all limits. It lives as long as the process, whatever generations come and go. */
 export const createBuckets = (options: { readonly maxBuckets: number }): Buckets => new BucketTable(options.maxBuckets);
@@ -62,12 +63,12 @@ class BucketTable implements Buckets {
   take(demands: readonly Demand[], nowMs: number): TakeResult {
     const nowUs = Math.floor(nowMs * 1000);
     this.#sweep(nowUs); // before any look-up: a bucket that was found must not be forgotten before it is taken from
-    const found = demands.map((demand) => this.#own.get(demand.key) ?? this.#missed(demand, nowUs));
+    const found: Bucket[] = [];
+    for (const demand of demands) found.push(this.#own.get(demand.key) ?? this.#missed(demand, nowUs));
     const worst = this.#test(demands, found, nowUs);
     if (worst === null)
-      found.forEach((bucket, index) => {
-        bucket.take(demands[index]?.limit.cost ?? 0, nowUs);
-      });
+      for (let index = 0; index < found.length; index += 1)
+        found[index]?.take(demands[index]?.limit.cost ?? 0, nowUs);
     const tightest = tightestOf(demands, found, nowUs);
     if (worst === null) return { taken: true, tightest };
     return {
@@ -85,13 +86,14 @@ class BucketTable implements Buckets {
     nowUs: number,
   ): { limit: LimitSpec; waitUs: number } | null {
     let worst: { limit: LimitSpec; waitUs: number } | null = null;
-    demands.forEach(({ limit }, index) => {
+    for (let index = 0; index < demands.length; index += 1) {
+      const limit = demands[index]?.limit;
       const bucket = found[index];
-      if (bucket === undefined) return;
+      if (bucket === undefined || limit === undefined) continue;
       bucket.pending += limit.cost;
       const waitUs = limit.cost >= 0 ? bucket.wait(bucket.pending, nowUs) : Infinity; // a negative or absent cost would give units away
       if (waitUs > (worst?.waitUs ?? 0)) worst = { limit, waitUs };
-    });
+    }
     for (const bucket of found) bucket.pending = 0;
     return worst;
   }
@@ -114,8 +116,9 @@ class BucketTable implements Buckets {
     return bucket;
   }
 
-  /** Forgets full buckets only: a new one would answer the same. */
+  /** Forgets full buckets only: a new one would answer the same. Few buckets are not worth the look. */
   #sweep(nowUs: number): void {
+    if (this.#own.size < Math.min(sweepFrom, this.#maxBuckets)) return;
     const entries = this.#sweepDue;
     this.#sweepDue = sweepPerTake;
     for (let seen = 0; seen < entries; seen += 1) {
@@ -133,15 +136,16 @@ class BucketTable implements Buckets {
 function tightestOf(demands: readonly Demand[], found: readonly Bucket[], nowUs: number): Standing | null {
   let tightest: Standing | null = null;
   let smallestShare = Infinity;
-  demands.forEach(({ limit }, index) => {
+  for (let index = 0; index < demands.length; index += 1) {
+    const limit = demands[index]?.limit;
     const bucket = found[index];
-    if (bucket === undefined) return;
+    if (bucket === undefined || limit === undefined) continue;
     const free = Math.max(0, bucket.free(nowUs));
     const share = free / Math.max(capacityOf(limit), Number.MIN_VALUE);
     if (share < smallestShare) {
       smallestShare = share;
       tightest = { limit, remaining: Math.floor(free), fullInMs: bucket.untilFull(nowUs) / 1000 };
     }
-  });
+  }
   return tightest;
 }

@@ -1,6 +1,7 @@
 import { addressGroup } from '../base/address.js';
 import { assertNever } from '../base/result.js';
 import { injectiveKey } from '../base/encoding.js';
+import { kept } from '../base/kept.js';
 import type { LimitKeyPart, LimitSpec } from '../model/decision.js';
 import type { Permit } from '../model/proofs.js';
 import type { SpaceSet } from '../model/target.js';
@@ -14,16 +15,13 @@ export function demandsOf(permit: Permit, system: LimitSpec | null): readonly De
   return demands;
 }
 
+/** Equal answers of a policy are one object, so that its limits are described once. */
+const definitionOf = kept(({ id, algorithm, rate, per, burst, key }: LimitSpec) =>
+  injectiveKey([id, algorithm, String(rate), String(per), burst === null ? '' : String(burst), key.join()]),
+);
+
 function addDemands(demands: Demand[], limit: LimitSpec, permit: Permit): void {
-  const { id, algorithm, rate, per, burst } = limit;
-  const definition = injectiveKey([
-    id,
-    algorithm,
-    String(rate),
-    String(per),
-    burst === null ? '' : String(burst),
-    limit.key.join(),
-  ]);
+  const definition = definitionOf(limit);
   if (!limit.key.includes('space')) {
     demands.push({ limit, definition, key: definition + valuesOf(limit.key, permit, '') });
     return;

@@ -3,7 +3,8 @@ import t from 'tap';
 import { clientAddress, networkTest } from '../../src/gate/client-address.js';
 import { readFraming } from '../../src/gate/framing.js';
 import { createGate } from '../../src/gate/gate.js';
-import { protectNames, readHeaders } from '../../src/gate/headers.js';
+import { HeaderNames } from '../../src/gate/header-names.js';
+import { readHeaders } from '../../src/gate/headers.js';
 import { normalHost } from '../../src/gate/host.js';
 import { canonicalName } from '../../src/gate/names.js';
 import { readTarget } from '../../src/gate/target.js';
@@ -263,7 +264,7 @@ t.test('canonicalName() shows a name as what it plays', async (t) => {
   );
 });
 
-const names = protectNames(['X-Memory-Space', 'host', 'authorization', 'content-length', 'x-request-id']);
+const names = new HeaderNames(['X-Memory-Space', 'host', 'authorization', 'content-length', 'x-request-id']);
 const pairs = (text: string): string[] =>
   text.split('\n').flatMap((line) => [line.slice(0, line.indexOf(':')), line.slice(line.indexOf(':') + 2)]);
 
