@@ -4,15 +4,7 @@ const pageBytes = 65_536;
 /** A UTF-16 unit takes at most three bytes of UTF-8. */
 const bytesPerUnitMax = 3;
 
-type OpaEval = (
-  reserved: 0,
-  entrypoint: number,
-  dataAddress: number,
-  inputAddress: number,
-  inputBytes: number,
-  heapAddress: number,
-  format: 0,
-) => number;
+type OpaEval = (...numbers: number[]) => number;
 
 /**
  * One evaluation by the engine's single call: the input is written straight into its memory, behind the data, and the result is read
@@ -23,11 +15,8 @@ type OpaEval = (
  */
 export function createEvaluation(loaded: LoadedPolicy, entrypoint: number): (inputText: string) => string {
   const { mem } = loaded;
-  // The package knows these addresses and does not declare them.
-  const { dataAddr, dataHeapPtr } = loaded as LoadedPolicy & {
-    readonly dataAddr: number;
-    readonly dataHeapPtr: number;
-  };
+  const dataAddress: number = loaded.dataAddr;
+  const heapAddress: number = loaded.dataHeapPtr; // behind the data
   const opaEval = (loaded.wasmInstance as WebAssembly.Instance).exports['opa_eval'] as OpaEval;
   let view = Buffer.from(mem.buffer);
   // Memory that has grown is another buffer.
@@ -36,10 +25,11 @@ export function createEvaluation(loaded: LoadedPolicy, entrypoint: number): (inp
     return view;
   };
   return (inputText) => {
-    const missing = dataHeapPtr + inputText.length * bytesPerUnitMax - current().length;
+    const missing = heapAddress + inputText.length * bytesPerUnitMax - current().length;
     if (missing > 0) mem.grow(Math.ceil(missing / pageBytes));
-    const inputBytes = current().write(inputText, dataHeapPtr, 'utf8');
-    const result = opaEval(0, entrypoint, dataAddr, dataHeapPtr, inputBytes, dataHeapPtr + inputBytes, 0);
+    const inputBytes = current().write(inputText, heapAddress, 'utf8');
+    // Reserved, entrypoint, data, input and its length, heap, format (0 is JSON).
+    const result = opaEval(0, entrypoint, dataAddress, heapAddress, inputBytes, heapAddress + inputBytes, 0);
     const after = current();
     return after.toString('utf8', result, after.indexOf(0, result));
   };

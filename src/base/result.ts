@@ -5,9 +5,6 @@ export const ok = <T>(value: T): { readonly ok: true; readonly value: T } => ({ 
 
 export const no = <E>(why: E): { readonly ok: false; readonly why: E } => ({ ok: false, why });
 
-/** Awaits only what really is a promise: a step that answers at once costs no turn of the event loop. */
-export const settled = async <T>(step: T | Promise<T>): Promise<T> => (step instanceof Promise ? await step : step);
-
 /** Marks a branch that the types say cannot be reached. */
 export function assertNever(value: never): never {
   throw new Error(`impossible value: ${JSON.stringify(value)}`);

@@ -23,8 +23,8 @@ export function passableHeaders(status: number, raw: readonly string[], rules: A
     throw new Fault('upstream.credential', 'the memory server answered 401');
   if (raw.length > headerLinesMax * 2)
     throw new Fault('upstream.invalid', `over ${String(headerLinesMax)} header lines`);
-  const nominated = nominations(raw);
   const list: string[] = [];
+  let nominated: ReadonlySet<string> | null = null;
   let encodings = 0;
   for (let i = 0; i + 1 < raw.length; i += 2) {
     const name = raw[i] ?? '';
@@ -35,23 +35,24 @@ export function passableHeaders(status: number, raw: readonly string[], rules: A
       if (encodings > 1 || value.toLowerCase() !== 'chunked')
         throw new Fault('upstream.invalid', 'a transfer-encoding other than one chunked');
     }
-    if (hopByHop.has(key) || rules.drop.has(key) || nominated?.has(key) === true) continue;
+    if (key === 'connection') nominated = nominations(value, nominated);
+    if (hopByHop.has(key) || rules.drop.has(key)) continue;
     list.push(name, key === 'location' ? ownLocation(value, rules.upstreamAuthority) : value);
   }
-  return list;
+  return nominated === null ? list : without(list, nominated);
 }
 
-function nominations(raw: readonly string[]): ReadonlySet<string> | null {
-  let names: Set<string> | null = null;
-  for (let i = 0; i + 1 < raw.length; i += 2) {
-    if (raw[i]?.toLowerCase() !== 'connection') continue;
-    for (const option of (raw[i + 1] ?? '').split(',')) {
-      names ??= new Set();
-      names.add(option.trim().toLowerCase());
-    }
-  }
-  return names;
+/** Adds the names that a Connection value gives, but for those that never pass anyway; null where there are none. */
+function nominations(value: string, former: ReadonlySet<string> | null): ReadonlySet<string> | null {
+  const names = value
+    .split(',')
+    .map((option) => option.trim().toLowerCase())
+    .filter((name) => name !== 'close' && !hopByHop.has(name));
+  return names.length === 0 ? former : new Set([...(former ?? []), ...names]);
 }
+
+const without = (list: readonly string[], names: ReadonlySet<string>): string[] =>
+  list.filter((_, index) => !names.has((list[index - (index % 2)] ?? '').toLowerCase()));
 
 /** An absolute Location at the upstream's own authority becomes a path, which the client resolves against us. */
 function ownLocation(value: string, authority: string): string {

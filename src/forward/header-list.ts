@@ -1,5 +1,7 @@
 import type { CleanRequest } from '../model/request.js';
 import type { Observed, Receipt } from '../model/proofs.js';
+import { kept } from '../base/kept.js';
+import type { Subject } from '../model/subject.js';
 import type { Secret } from '../base/secret.js';
 
 /** Names of the headers that tell the memory server who calls; null switches one off. */
@@ -39,8 +41,8 @@ export function admittedHeaders(receipt: Receipt, rules: RequestHeaderRules): st
   for (const [name, value] of facts.setHeaders) list.push(name, value);
   const { requestId, subject, keyId, spaces } = rules.identity;
   if (requestId !== null) list.push(requestId, request.id);
-  if (subject !== null) list.push(subject, plain(identity.subject.id));
-  if (keyId !== null && identity.subject.kind === 'api_key') list.push(keyId, plain(identity.subject.id));
+  if (subject !== null) list.push(subject, plainId(identity.subject));
+  if (keyId !== null && identity.subject.kind === 'api_key') list.push(keyId, plainId(identity.subject));
   if (spaces !== null) list.push(spaces, facts.spaces.all ? '*' : facts.spaces.ids.map(plain).join(','));
   if (rules.credential !== null) {
     const { header, scheme, secret } = rules.credential;
@@ -75,6 +77,8 @@ function pushLength(list: string[], request: CleanRequest, body: Buffer | null):
 
 /** Identity values are opaque: whatever is not plain is percent-encoded, so that no value can become a second header. */
 const plain = (value: string): string => value.replaceAll(/[^A-Za-z0-9._:@/+-]/gu, percentEncoded);
+
+const plainId = kept(({ id }: Subject) => plain(id));
 
 /** By bytes: `encodeURIComponent` throws for half a surrogate pair. */
 const percentEncoded = (character: string): string =>

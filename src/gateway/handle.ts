@@ -1,5 +1,5 @@
 import type { ServerResponse } from 'node:http';
-import { ok, settled, type Result } from '../base/result.js';
+import { ok, type Result } from '../base/result.js';
 import { Fault, type Refusal } from '../model/codes.js';
 import type { Admission } from '../model/proofs.js';
 import type { CleanRequest, RawRequest } from '../model/request.js';
@@ -25,11 +25,14 @@ export function createHandle(bug: (thrown: unknown) => void): Handle {
       input: null,
       limit: null,
     };
-    const outcome = await pass(generation, trail, response).catch(async (thrown: unknown) => {
+    let outcome: Outcome;
+    try {
+      outcome = await pass(generation, trail, response);
+    } catch (thrown) {
       const fault = asFault(thrown, bug);
-      await settled(stages.record.refusal(trail, fault));
-      return respond({ why: fault, trail, response, answers });
-    });
+      await stages.record.refusal(trail, fault);
+      outcome = await respond({ why: fault, trail, response, answers });
+    }
     stages.record.outcome(trail, outcome);
   };
 }
@@ -40,7 +43,7 @@ async function pass(
   response: ServerResponse,
 ): Promise<Outcome> {
   const refused = async (why: Refusal): Promise<Outcome> => {
-    await settled(stages.record.refusal(trail, why));
+    await stages.record.refusal(trail, why);
     return respond({ why, trail, response, answers });
   };
 

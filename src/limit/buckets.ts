@@ -67,8 +67,7 @@ class BucketTable implements Buckets {
     for (const demand of demands) found.push(this.#own.get(demand.key) ?? this.#missed(demand, nowUs));
     const worst = this.#test(demands, found, nowUs);
     if (worst === null)
-      for (let index = 0; index < found.length; index += 1)
-        found[index]?.take(demands[index]?.limit.cost ?? 0, nowUs);
+      for (let index = 0; index < found.length; index += 1) found[index]?.take(demands[index]?.limit.cost ?? 0, nowUs);
     const tightest = tightestOf(demands, found, nowUs);
     if (worst === null) return { taken: true, tightest };
     return {

@@ -27,15 +27,49 @@ export function isoTime(ms: number): string {
   return timeText;
 }
 
-/**
- * Makes one line of a body such as `"type":"key.created",…`. The hash covers every byte before `,"hash":"`,
- * and with them the hash of the record before: `printf %s "${line%,\"hash\":*}" | sha256sum` checks it.
- */
-export function seal(head: Head, atMs: number, body: string): { readonly line: string; readonly head: Head } {
-  const seq = head.seq + 1;
-  const covered = `{"seq":${String(seq)},"time":"${isoTime(atMs)}","prev":"${head.hash}",${body}`;
-  const digest = hash('sha256', covered, 'hex');
-  return { line: `${covered},"hash":"${digest}"}\n`, head: { seq, hash: digest } };
+/** `,"hash":"…"}` behind what a hash covers. */
+const endBytes = 75;
+const bytesAtFirst = 65_536;
+/** A UTF-16 unit takes at most three bytes of UTF-8. */
+const bytesPerUnitMax = 3;
+
+/** Lines in the making. One set of bytes serves all batches of a log, one after the other: they are most of what a request costs in memory. */
+export class Lines {
+  #bytes = Buffer.allocUnsafe(bytesAtFirst);
+  #length = 0;
+
+  /** Valid until the next `clear`. */
+  get written(): Buffer {
+    return this.#bytes.subarray(0, this.#length);
+  }
+
+  clear(): void {
+    this.#length = 0;
+  }
+
+  /**
+   * Adds one line of a body such as `"type":"key.created",…`. The hash covers every byte before `,"hash":"`,
+   * and with them the hash of the record before: `printf %s "${line%,\"hash\":*}" | sha256sum` checks it.
+   *
+   * @returns where the chain stands with it
+   */
+  seal(head: Head, atMs: number, body: string): Head {
+    const seq = head.seq + 1;
+    const covered = `{"seq":${String(seq)},"time":"${isoTime(atMs)}","prev":"${head.hash}",${body}`;
+    this.#makeRoom(covered.length * bytesPerUnitMax + endBytes + 1);
+    const end = this.#length + this.#bytes.write(covered, this.#length, 'utf8');
+    const digest = hash('sha256', this.#bytes.subarray(this.#length, end), 'hex');
+    this.#length = end + this.#bytes.write(`,"hash":"${digest}"}\n`, end, 'latin1');
+    return { seq, hash: digest };
+  }
+
+  #makeRoom(bytes: number): void {
+    const wanted = this.#length + bytes;
+    if (wanted <= this.#bytes.length) return;
+    const larger = Buffer.allocUnsafe(Math.max(wanted, this.#bytes.length * 2));
+    this.#bytes.copy(larger, 0, 0, this.#length);
+    this.#bytes = larger;
+  }
 }
 
 /** What a line says of its place in the chain. */
@@ -49,7 +83,6 @@ export interface Link extends Head {
 
 const start = /^\{"seq":(\d{1,16}),"time":"([0-9TZ:.+-]{20,27})","prev":"([0-9a-f]{64})","type":"([^"\\]{1,64})",/;
 const end = /^,"hash":"([0-9a-f]{64})"\}$/;
-const endBytes = 75;
 const startBytes = 200;
 
 /** Reads the chain's part of a line (without its newline); null when it is not in the form that `seal` gives. */

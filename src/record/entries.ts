@@ -1,5 +1,5 @@
 import type { AuditEvent, JsonValue } from '../model/audit.js';
-import { genesis, seal, sealBytes, type Head } from './chain.js';
+import { genesis, sealBytes, type Head, type Lines } from './chain.js';
 import type { AuditEventType } from './events.js';
 import { auditEventTypes } from './events.js';
 import { eventBody } from './render.js';
@@ -98,17 +98,22 @@ function chunks(ids: readonly string[]): (readonly string[])[] {
 /** Lines of one batch, sealed onto a head; nothing of it counts before it is durable. */
 export class Draft {
   head: Head;
-  text = '';
   records = 0;
+  readonly #lines: Lines;
 
-  constructor(head: Head) {
+  /** @param lines cleared here: a log makes one batch at a time */
+  constructor(head: Head, lines: Lines) {
     this.head = head;
+    this.#lines = lines;
+    lines.clear();
+  }
+
+  get bytes(): Buffer {
+    return this.#lines.written;
   }
 
   add(atMs: number, body: string): void {
-    const { line, head } = seal(this.head, atMs, body);
-    this.text += line;
-    this.head = head;
+    this.head = this.#lines.seal(this.head, atMs, body);
     this.records += 1;
   }
 

@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { messageOf, type Logger } from '../base/log.js';
 import type { Clock } from '../base/clock.js';
 import type { AuditEvent } from '../model/audit.js';
-import type { Head } from './chain.js';
+import { Lines, type Head } from './chain.js';
 import { Checkpoints } from './checkpoints.js';
 import { segmentName, type Disk } from './disk.js';
 import { Draft, openingEvents, ownEvent, type Entry, type Former, type SegmentReason } from './entries.js';
@@ -49,6 +49,7 @@ export class Journal {
   readonly #owed: AuditEvent[];
   /** Requests that were admitted and owe an outcome. */
   readonly #open = new Set<string>();
+  readonly #lines = new Lines();
   #head: Head;
   #total: number;
   #segment: Segment | null = null;
@@ -128,7 +129,7 @@ export class Journal {
   }
 
   async #begin(): Promise<Draft> {
-    const draft = new Draft(this.#head);
+    const draft = new Draft(this.#head, this.#lines);
     if (this.#segment !== null) return draft;
     const { disk, clock } = this.#ports;
     // A file of that name is not ours: it is left alone for verification to find.
@@ -142,7 +143,7 @@ export class Journal {
 
   async #put(draft: Draft): Promise<void> {
     if (draft.records === 0) return;
-    const bytes = Buffer.from(draft.text, 'utf8');
+    const { bytes } = draft;
     if (this.#isFull || this.#total + bytes.length > this.#options.maxBytes) {
       this.#isFull = true; // until there is room for more than one more record
       throw new LogFull('audit.max_bytes is reached');
@@ -172,7 +173,7 @@ export class Journal {
   }
 
   async #finish(reason: 'rotation' | 'close'): Promise<void> {
-    const draft = new Draft(this.#head);
+    const draft = new Draft(this.#head, this.#lines);
     draft.addEvent(this.#checkpoints.event(draft.head, reason));
     await this.#put(draft);
     this.#checkpoints.told(this.#head, segmentName(this.#lastNumber));
