@@ -12,7 +12,7 @@ const latestFile = 'latest.json';
 const remarksFile = 'missed.md';
 const json = (file) => JSON.parse(readFileSync(file, 'utf8'));
 
-/** Each file of other runners is a list of `{ id, promise, method, figure, ok }`. */
+/** Each file of other runners is one or a list of `{ id, promise, method, figure, ok }`. */
 function promisesIn(directory) {
   return readdirSync(directory)
     .filter((name) => name.endsWith('.json') && name !== latestFile)

@@ -15,14 +15,19 @@ class Streams {
     const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`);
     const head = `GET ${path} HTTP/1.1\r\nHost: 127.0.0.1:${port}\r\nAccept: text/event-stream\r\n${lines.join('')}\r\n`;
     return new Promise((resolve, reject) => {
-      const timer = setTimeout(() => reject(new Error(`only ${this.#begun} of ${count} streams are open`)), openMsMax);
+      const fail = () => reject(new Error(`only ${this.#begun} of ${count} streams are open`));
+      const timer = setTimeout(fail, openMsMax);
       const begun = () => {
         this.#begun += 1;
         if (this.#begun < count) return;
         clearTimeout(timer);
         resolve();
       };
-      for (let n = 0; n < count; n += 1) this.#one(port, head, begun);
+      for (let n = 0; n < count; n += 1)
+        this.#one(port, head, begun).on('close', () => {
+          clearTimeout(timer);
+          fail(); // nothing more happens where it was resolved
+        });
     });
   }
 
@@ -44,6 +49,7 @@ class Streams {
     socket.on('error', () => undefined);
     socket.on('close', () => (this.closed += 1));
     this.#sockets.push(socket);
+    return socket;
   }
 }
 

@@ -46,6 +46,7 @@ const steps = [
       ),
   },
   { name: 'test', run: () => tests() },
+  { name: 'bench', run: () => command([process.execPath, 'bench/quick.mjs']) },
 ];
 
 /** Runs a program; resolves to what it wrote and how it ended. */
