@@ -86,6 +86,7 @@ function openListener(
       maxConnections: gateway.max_connections,
       maxConnectionsPerAddress: gateway.max_connections_per_address,
       headersTimeoutMs: gateway.headers_timeout_ms,
+      answerStallTimeoutMs: gateway.answer_stall_timeout_ms,
       keepAliveTimeoutMs: gateway.keep_alive_timeout_ms,
     },
     {

@@ -38,6 +38,10 @@ export const gateway = z
       .default(75_000)
       .describe('How long an idle client connection lives; keep it above the idle time of a balancer in front.')
       .meta({ restart: true }),
+    answer_stall_timeout_ms: milliseconds(600_000)
+      .default(10_000)
+      .describe('Longest time in which a client takes nothing of its answer; then its connection is cut.')
+      .meta({ restart: true }),
     body_timeout_ms: milliseconds(day)
       .default(30_000)
       .describe('Longest time for a request body that the decision waits for.'),

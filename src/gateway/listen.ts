@@ -11,11 +11,14 @@ import { clientErrorCode, endWith } from './client-error.js';
 import { OpenSockets, type Turn } from './open-sockets.js';
 import { toRaw } from './raw-request.js';
 import { newServer, type ServerSettings } from './server.js';
+import { StalledReaders } from './stalled-readers.js';
 
 export interface ListenOptions extends ServerSettings {
   readonly host: string;
   readonly port: number;
   readonly maxConnectionsPerAddress: number;
+  /** Longest time in which a client takes nothing of its answer. */
+  readonly answerStallTimeoutMs: number;
 }
 
 export interface ListenPorts {
@@ -42,6 +45,7 @@ export interface Listener {
 
 /** While draining, how long a connection on which nothing was said may still say something, in ms. */
 const quietMs = 1_000;
+const stallCheckMs = 500;
 
 const ignored = (): void => undefined;
 
@@ -56,6 +60,7 @@ class Door implements Listener {
   readonly #server: Server;
   readonly #sockets: OpenSockets;
   #place: { host: string; port: number } = { host: '', port: 0 };
+  readonly #stallWatch: NodeJS.Timeout;
   #inProgress = 0;
   #isDraining = false;
 
@@ -63,6 +68,13 @@ class Door implements Listener {
     this.#ports = ports;
     this.#server = newServer(options);
     this.#sockets = new OpenSockets(options.maxConnectionsPerAddress, ports.meter);
+    const stalled = new StalledReaders(options.answerStallTimeoutMs);
+    this.#stallWatch = setInterval(
+      () => {
+        stalled.look(this.#sockets.all(), ports.clock.monotonicMs());
+      },
+      Math.min(stallCheckMs, options.answerStallTimeoutMs),
+    ).unref();
     const take = (request: IncomingMessage, response: ServerResponse): void => {
       this.#sockets.queue(request.socket, new RequestTurn(request, response, this.#serve.bind(this)));
     };
@@ -121,6 +133,7 @@ class Door implements Listener {
       this.#server.close(() => {
         clearTimeout(cut);
         clearTimeout(quiet);
+        clearInterval(this.#stallWatch);
         resolve();
       });
       this.#server.closeIdleConnections();

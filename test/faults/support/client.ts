@@ -15,6 +15,8 @@ interface Call {
   readonly headers?: Readonly<Record<string, string>>;
   readonly body?: string;
   readonly agent?: Agent;
+  /** Address that it comes from; any of 127.0.0.0/8. */
+  readonly localAddress?: string;
 }
 
 const callMsMax = 20_000;
@@ -22,11 +24,18 @@ const callMsMax = 20_000;
 /** One request; rejects when no whole answer comes back. */
 export function call(
   url: URL | string,
-  { method = 'GET', key, headers = {}, body, agent }: Call = {},
+  { method = 'GET', key, headers = {}, body, agent, localAddress }: Call = {},
 ): Promise<Answer> {
   return new Promise((resolve, reject) => {
     const all = { ...(key !== undefined && { authorization: `Bearer ${key}` }), ...headers };
-    const sent = request(url, { method, headers: all, timeout: callMsMax, ...(agent && { agent }) }, (response) => {
+    const options = {
+      method,
+      headers: all,
+      timeout: callMsMax,
+      ...(agent && { agent }),
+      ...(localAddress && { localAddress }),
+    };
+    const sent = request(url, options, (response) => {
       const chunks: Buffer[] = [];
       response.on('data', (chunk: Buffer) => chunks.push(chunk)).on('error', reject);
       response.on('end', () => {
@@ -82,8 +91,8 @@ export interface Wire {
   readonly closed: Promise<void>;
 }
 
-export function openWire({ hostname, port }: URL): Wire {
-  const socket = connect(Number(port), hostname).setNoDelay(true);
+export function openWire({ hostname, port }: URL, localAddress?: string): Wire {
+  const socket = connect({ port: Number(port), host: hostname, noDelay: true, ...(localAddress && { localAddress }) });
   let text = '';
   socket.on('data', (chunk: Buffer) => (text += chunk.toString('latin1'))).on('error', () => undefined);
   const closed = new Promise<void>((resolve) => socket.once('close', () => resolve()));

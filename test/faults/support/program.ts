@@ -15,13 +15,14 @@ export interface Place {
   readonly config: string;
   readonly dataDir: string;
   readonly auditDir: string;
-  readonly keys: Readonly<Record<'alpha' | 'admin', string>>;
+  readonly keys: Readonly<Record<'alpha' | 'other' | 'admin', string>>;
   /** Writes the configuration anew; parts are laid over the usual ones. */
   configure(parts: Readonly<Record<string, unknown>>): void;
 }
 
 const wishes = {
   alpha: { spaces: ['alpha'], permissions: ['MemoryRead', 'MemoryWrite', 'MemoryDelete'], tier: 'unlimited' },
+  other: { spaces: ['alpha'], permissions: ['MemoryRead', 'MemoryWrite'], tier: 'unlimited' },
   admin: { spaces: ['*'], permissions: ['AdminConfig', 'AdminKeyManagement'], tier: 'unlimited' },
 } as const;
 
@@ -52,8 +53,8 @@ export async function makePlace(
   };
   configure({});
   mkdirSync(join(dir, 'keys'));
-  const keys = { alpha: '', admin: '' };
-  for (const name of ['alpha', 'admin'] as const)
+  const keys = { alpha: '', other: '', admin: '' };
+  for (const name of ['alpha', 'other', 'admin'] as const)
     keys[name] = await keyInManifest(join(dir, 'keys', `${name}.yaml`), { name, ...wishes[name] });
   const { audit } = parts as { readonly audit?: { readonly dir?: string } };
   return {

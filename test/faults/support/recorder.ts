@@ -24,10 +24,20 @@ export interface Recorder {
 }
 
 const headEnd = Buffer.from('\r\n\r\n');
+const streamForm = /^GET \/api\/v1\/monitoring\/events[? ]/;
+const streamHead = 'HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n';
+const eventChunk = 'b\r\ndata: 001\n\n\r\n';
+const eventEveryMs = 500;
 const answerText = 'HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 11\r\n\r\n{"ok":true}';
+
+interface RecorderOptions {
+  /** False where so many requests come that nobody could keep them all: then only `onArrival` is told. */
+  readonly keeps?: boolean;
+}
 
 class TcpRecorder implements Recorder {
   readonly arrivals: Arrival[] = [];
+  readonly #keeps: boolean;
   behaviour: Behaviour = 'answer';
   onArrival: ((arrival: Arrival) => void) | null = null;
   bytes = 0;
@@ -36,6 +46,10 @@ class TcpRecorder implements Recorder {
   readonly #server = createServer((socket) => {
     this.#take(socket);
   });
+
+  constructor({ keeps = true }: RecorderOptions) {
+    this.#keeps = keeps;
+  }
 
   async open(): Promise<this> {
     await once(this.#server.listen(0, '127.0.0.1'), 'listening');
@@ -71,15 +85,25 @@ class TcpRecorder implements Recorder {
     });
   }
 
+  /** Events until the reader leaves. */
+  #stream(socket: Socket): void {
+    socket.write(streamHead);
+    const timer = setInterval(() => socket.write(eventChunk), eventEveryMs);
+    socket.once('close', () => {
+      clearInterval(timer);
+    });
+  }
+
   #arrived(head: string, socket: Socket): void {
     const id = /^x-request-id: (\S+)$/im.exec(head)?.[1] ?? '';
     const arrival = { id, atMs: Date.now(), head };
     // The probes of the gateway ask for the server's health; those are no requests of a caller.
     if (!head.startsWith('GET /health/alive ')) {
-      this.arrivals.push(arrival);
+      if (this.#keeps) this.arrivals.push(arrival);
       this.onArrival?.(arrival);
     }
-    if (this.behaviour === 'answer') socket.write(answerText);
+    if (this.behaviour === 'answer' && streamForm.test(head)) this.#stream(socket);
+    else if (this.behaviour === 'answer') socket.write(answerText);
     else if (this.behaviour === 'reset') socket.resetAndDestroy();
     else if (this.behaviour === 'cut') socket.end('HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{"half":');
     else if (this.behaviour === 'garbage') socket.end('HTTP/2.0 200 OK\r\nContent-Length: 2\r\n\r\nno');
@@ -87,4 +111,4 @@ class TcpRecorder implements Recorder {
 }
 
 /** Opens a recorder on a free port of loopback. */
-export const openRecorder = (): Promise<Recorder> => new TcpRecorder().open();
+export const openRecorder = (options: RecorderOptions = {}): Promise<Recorder> => new TcpRecorder(options).open();
