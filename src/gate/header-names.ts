@@ -1,7 +1,8 @@
 import { hopByHop } from '../model/hop-by-hop.js';
 import { canonicalName, singleFields } from './names.js';
 
-const token = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/;
+// haproxy refuses a longer name and others do not: what is forwarded is what all of them read.
+const token = /^[!#$%&'*+.^_`|~0-9A-Za-z-]{1,255}$/;
 const notForwarded: ReadonlySet<string> = new Set([...hopByHop, 'host', 'expect', 'content-length']);
 /** Names that are kept read. Callers choose names, so that there must be an end; callers also repeat themselves. */
 const knownMax = 1_024;

@@ -63,7 +63,7 @@ export function readHeaders(raw: readonly string[], names: HeaderNames): Result<
 }
 
 function fieldProblem({ key, kind }: NameFacts, value: string, seen: ReadonlyMap<string, string>): string | null {
-  if (kind === 'malformed') return 'a header name that is not a token';
+  if (kind === 'malformed') return 'a header name that is not a token, or over 255 bytes';
   if (!plainAscii.test(value)) {
     if (!valueCharacters.test(value)) return `a control character in ${key}`;
     if (kind === 'protected') return `a byte outside ASCII in ${key}`;

@@ -100,6 +100,13 @@ await wireCase(t, program, { name: 'HD-07 fields of one value' }, async (c) => {
   c.t.strictSame(values('accept'), ['a', 'b'], 'a list may stand in two lines');
 });
 
+await wireCase(t, program, { name: 'HD-07 long names' }, async (c) => {
+  const longest = 'x'.repeat(255);
+  const { values } = await c.passes('255 bytes', c.goodWith(`${longest}: a\r\n`));
+  c.t.strictSame(values(longest), ['a'], 'the longest name arrives');
+  await c.refused('256 bytes', c.goodWith(`${longest}x: a\r\n`), { status: 400, code: 'gate.header' });
+});
+
 await wireCase(t, program, { name: 'HD-08 Host' }, async (c) => {
   const withHost = (lines: string, version = '1.1'): string =>
     `GET ${recall} HTTP/${version}\r\n${lines}${c.key('KA')}${SA}\r\n`;

@@ -155,6 +155,7 @@ const into = (text: string, place: RegExp, piece: (dice: Dice) => string, dice: 
 export const gentle: readonly Mutation[] = [
   (text, dice) => withLine(text, dice.pick(fields), dice),
   (text, dice) => withLine(text, `${dice.pick(fields)}\r\n${dice.pick(fields)}`, dice),
+  (text, dice) => withLine(text, `X-${'n'.repeat(dice.roll(300))}: y`, dice),
   (text, dice) => withLine(text, `X-Long: ${'y'.repeat(dice.roll(9_000))}`, dice),
   (text, dice) =>
     withLine(text, Array.from({ length: dice.roll(90) }, (_, at) => `X-${at}: ${at}`).join('\r\n') || 'X: y', dice),
