@@ -29,11 +29,13 @@ export interface ListenersContext {
 export async function openListeners(context: ListenersContext): Promise<Listeners> {
   const { loaded, parts, reloader, status, stack } = context;
   const { config } = loaded;
-  const probes = await startProbes(placeOf(config.probes.listen), {
-    components: status.components,
-    upstream: status.upstream,
-    metrics: async () => ({ type: parts.meter.contentType, text: await parts.meter.text() }),
-  });
+  const probes = await opened('probes.listen', config.probes.listen, (place) =>
+    startProbes(place, {
+      components: status.components,
+      upstream: status.upstream,
+      metrics: async () => ({ type: parts.meter.contentType, text: await parts.meter.text() }),
+    }),
+  );
   stack.opened(probes.close);
   const open: Listener[] = [];
   stack.opened(async () => {
@@ -42,9 +44,13 @@ export async function openListeners(context: ListenersContext): Promise<Listener
     await Promise.all(open.map((listener) => listener.close(drainMs)));
   });
   const adminOf = createAdmin(adminActions(context));
-  const admin = await openListener(context, config.admin.listen, () => adminOf(reloader.current()));
+  const admin = await opened('admin.listen', config.admin.listen, (place) =>
+    openListener(context, place, () => adminOf(reloader.current())),
+  );
   open.push(admin);
-  const gateway = await openListener(context, config.gateway.listen, () => reloader.current());
+  const gateway = await opened('gateway.listen', config.gateway.listen, (place) =>
+    openListener(context, place, () => reloader.current()),
+  );
   open.push(gateway);
   status.listening();
   parts.meter.gauge('open_connections', () => gateway.openConnections());
@@ -63,7 +69,7 @@ const adminActions = ({ status, reloader }: ListenersContext): AdminActions => (
 
 function openListener(
   { parts, reloader, loaded, log }: ListenersContext,
-  place: string,
+  place: Place,
   generation: () => Generation,
 ): Promise<Listener> {
   const { gateway } = loaded.config;
@@ -82,7 +88,7 @@ function openListener(
   const handle = createHandle(bug);
   return listen(
     {
-      ...placeOf(place),
+      ...place,
       maxConnections: gateway.max_connections,
       maxConnectionsPerAddress: gateway.max_connections_per_address,
       headersTimeoutMs: gateway.headers_timeout_ms,
@@ -102,8 +108,29 @@ function openListener(
   );
 }
 
+interface Place {
+  readonly host: string;
+  readonly port: number;
+}
+
+const listenFaults: Readonly<Record<string, string>> = {
+  EADDRINUSE: 'something listens there already (EADDRINUSE): stop it, or name another port',
+  EADDRNOTAVAIL: 'this machine has no such address (EADDRNOTAVAIL)',
+  EACCES: 'this user may not listen there (EACCES): name a port from 1024 on',
+};
+
+/** Opens one listener; a failure names the field that the address came from. */
+async function opened<T>(field: string, place: string, open: (place: Place) => Promise<T>): Promise<T> {
+  try {
+    return await open(placeOf(place));
+  } catch (cause) {
+    const code = cause instanceof Error && 'code' in cause ? String(cause.code) : '';
+    throw new Error(`${field}: cannot listen on ${place}: ${listenFaults[code] ?? messageOf(cause)}`, { cause });
+  }
+}
+
 /** Splits ADDRESS:PORT, as the schema has checked it. */
-function placeOf(place: string): { readonly host: string; readonly port: number } {
+function placeOf(place: string): Place {
   const colon = place.lastIndexOf(':');
   return { host: place.slice(0, colon).replace(/^\[(.*)\]$/, '$1'), port: Number(place.slice(colon + 1)) };
 }

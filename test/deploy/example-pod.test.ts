@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process';
-import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { createInterface } from 'node:readline';
 import t from 'tap';
 import { parseAllDocuments } from 'yaml';
@@ -68,6 +68,7 @@ t.test("the sidecar's exact command starts with the mounted files", async (t) =>
     mkdirSync(join(root, mountPath), { recursive: true });
     if (source !== undefined) cpSync(source, join(root, mountPath), { recursive: true });
   }
+  symlinkSync(resolve('.'), join(root, 'app'));
   // A container's paths begin at its own root, and its ports are its own.
   const config = configMap.data['memgate.yaml']
     .replace('/var/lib/memgate', join(root, '/var/lib/memgate'))

@@ -1,6 +1,6 @@
 import t from 'tap';
 import { spawnSync } from 'node:child_process';
-import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, symlinkSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { loadConfig } from '../../src/config/config.js';
 import { describeProblem } from '../../src/base/document.js';
@@ -27,9 +27,7 @@ function workplace(directory: string): string {
     symlinkSync(join(root, name), join(directory, name));
   const bin = join(directory, '.bin');
   mkdirSync(bin);
-  writeFileSync(join(bin, 'memgate'), `#!/bin/sh\nexec "${process.execPath}" "${root}/dist/cli/cli.js" "$@"\n`, {
-    mode: 0o755,
-  });
+  symlinkSync(join(root, 'bin/memgate'), join(bin, 'memgate'));
   return bin;
 }
 

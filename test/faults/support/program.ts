@@ -92,11 +92,17 @@ export interface Program {
 interface StartOptions {
   /** Program and arguments in front of node, such as strace. */
   readonly under?: readonly string[];
+  /** What `serve` is an argument of; node and the built program unless told. */
+  readonly command?: readonly string[];
 }
 
 /** Starts `serve` and returns when every listener is open. */
-export async function startProgram(t: Test, place: Place, { under = [] }: StartOptions = {}): Promise<Program> {
-  const [file, ...args] = [...under, process.execPath, programFile, 'serve', '--config', place.config];
+export async function startProgram(
+  t: Test,
+  place: Place,
+  { under = [], command = [process.execPath, programFile] }: StartOptions = {},
+): Promise<Program> {
+  const [file, ...args] = [...under, ...command, 'serve', '--config', place.config] as [string, ...string[]];
   const child = spawn(file, args, { stdio: ['ignore', 'ignore', 'pipe'], detached: true });
   let log = '';
   child.stderr.setEncoding('utf8').on('data', (text: string) => (log += text));

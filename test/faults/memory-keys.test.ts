@@ -1,0 +1,57 @@
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import t, { type Test } from 'tap';
+import { systemClock } from '../../src/base/clock.js';
+import { newManifestKey } from '../../src/manage/manage.js';
+import { recall } from './support/client.js';
+import { howMany, programFile } from './support/environment.js';
+import { launcher, settledMiB } from './support/memory.js';
+import { makePlace, startProgram, type Place } from './support/program.js';
+import { openRecorder } from './support/recorder.js';
+
+const keys = howMany(100, 16);
+// One computation takes 19 MiB, and four threads take turns.
+const keptMax = 19;
+
+/** Keys that no process has seen yet. */
+async function coldKeys(place: Place): Promise<readonly string[]> {
+  const made: string[] = [];
+  for (let n = 0; n < keys; n += 1) {
+    const wish = { name: `cold ${n}`, spaces: ['alpha'], permissions: ['MemoryRead'], roles: [], tier: 'unlimited' };
+    const key = await newManifestKey(wish, 'engram_key', systemClock);
+    if (!key.ok) throw new Error(key.why.problems.join('; '));
+    writeFileSync(join(place.dir, 'keys', `cold-${n}.yaml`), key.value.manifest);
+    made.push(key.value.key);
+  }
+  return made;
+}
+
+/** How much more a process holds after the first use of every key. */
+async function keptAfter(t: Test, command: readonly string[]): Promise<number> {
+  const recorder = await openRecorder();
+  t.teardown(() => recorder.close());
+  const place = await makePlace(t, recorder.url);
+  const cold = await coldKeys(place);
+  const program = await startProgram(t, place, { command });
+  t.equal((await recall(program.gateway, place.keys.admin)).status, 403); // the one path of a request is loaded
+  const before = await settledMiB(program.pid);
+  for (const key of cold) {
+    const { status } = await recall(program.gateway, key);
+    if (status !== 200) t.fail(`${status}`);
+  }
+  const kept = (await settledMiB(program.pid)) - before;
+  t.equal(await program.stop(), 0);
+  return Math.round(kept);
+}
+
+t.test(`the first use of ${keys} keys leaves less behind than one computation takes`, async (t) => {
+  const kept = await keptAfter(t, launcher);
+  t.ok(kept < keptMax, `${kept} MiB more`);
+  t.comment(`memory: first use of ${keys} keys: ${kept} MiB more`);
+});
+
+t.test('without the settings of bin/memgate it leaves more', async (t) => {
+  const kept = await keptAfter(t, [process.execPath, programFile]);
+  t.ok(kept > keptMax, `${kept} MiB more`);
+  t.comment(`memory: the same without the settings: ${kept} MiB more`);
+});
