@@ -19,7 +19,9 @@ interface Start {
 
 const peers = join(root, 'bench', 'peers');
 const { default: variants } = (await import(join(peers, 'variants.mjs'))) as { default: readonly Variant[] };
-const { startOf } = (await import(join(peers, 'memgate', 'image.mjs'))) as { startOf: (text: string) => Start };
+const { startOf } = (await import(join(peers, 'memgate', 'image.mjs'))) as {
+  startOf: (dockerfile: string, launcher: string) => Start;
+};
 
 t.test('every variant has a name of its own, and a copy has an original that is started alike', async (t) => {
   const names = variants.map(({ name }) => name);
@@ -59,14 +61,23 @@ t.test('the image tells how memgate is started', async (t) => {
   const text = [
     'FROM a AS build\nENV IGNORED=1\n',
     'FROM b\nENV NODE_ENV=production SPACE=a=b\nENV MORE=1 \\\n    OTHER=2\n',
-    'ENTRYPOINT ["node", "--one", "--two=3", "dist/cli/cli.js"]\nCMD ["serve"]\n',
+    'ENTRYPOINT ["/app/bin/memgate"]\nCMD ["serve"]\n',
   ].join('\n');
-  const env = { NODE_ENV: 'production', SPACE: 'a=b', MORE: '1', OTHER: '2' };
-  t.strictSame(startOf(text), { options: ['--one', '--two=3'], env });
-  t.throws(() => startOf('FROM a\n\nFROM b\nENTRYPOINT ["sh", "-c", "node"]\n'), /ENTRYPOINT/);
+  const launcher = [
+    '#!/bin/sh',
+    'export LIMIT="${LIMIT-7}"',
+    'export OPTIONS="--a=1 --b${OPTIONS:+ $OPTIONS}"',
+    'exec node --one --two=3 "$here/cli.js" "$@"\n',
+  ].join('\n');
+  const env = { NODE_ENV: 'production', SPACE: 'a=b', MORE: '1', OTHER: '2', LIMIT: '7', OPTIONS: '--a=1 --b' };
+  t.strictSame(startOf(text, launcher), { options: ['--one', '--two=3'], env });
+  t.throws(() => startOf('FROM a\n\nFROM b\nENTRYPOINT ["sh", "-c", "node"]\n', launcher), /ENTRYPOINT/);
+  t.throws(() => startOf(text, 'node cli.js\n'), /exec node/);
   const { cmd } = variants.find(({ name }) => name === 'memgate')!.procs[0]!;
-  const { options } = startOf(readFileSync(join(root, 'deploy', 'Dockerfile'), 'utf8'));
-  t.strictSame(cmd.slice(1, 1 + options.length), options);
+  const read = (...path: string[]): string => readFileSync(join(root, ...path), 'utf8');
+  const start = startOf(read('deploy', 'Dockerfile'), read('bin', 'memgate'));
+  t.strictSame(cmd.slice(1, 1 + start.options.length), start.options);
+  t.equal(Object.keys(start.env).length, read('bin', 'memgate').match(/^export /gm)!.length + 1, 'with NODE_ENV');
 });
 
 const opa = join(root, '.cache', 'bin', 'opa');

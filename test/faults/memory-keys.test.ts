@@ -27,7 +27,7 @@ async function coldKeys(place: Place): Promise<readonly string[]> {
 }
 
 /** How much more a process holds after the first use of every key. */
-async function keptAfter(t: Test, command: readonly string[]): Promise<number> {
+async function keptAfter(t: Test, command: readonly [string, ...string[]]): Promise<number> {
   const recorder = await openRecorder();
   t.teardown(() => recorder.close());
   const place = await makePlace(t, recorder.url);

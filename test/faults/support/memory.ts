@@ -4,7 +4,7 @@ import { setTimeout as after } from 'node:timers/promises';
 import { inPackage } from './environment.js';
 
 /** How an operator starts it: with the settings of memory. */
-export const launcher = [inPackage('bin/memgate')];
+export const launcher: readonly [string] = [inPackage('bin/memgate')];
 
 /** What a process holds in memory now. */
 export function rssMiB(pid: number): number {

@@ -93,7 +93,7 @@ interface StartOptions {
   /** Program and arguments in front of node, such as strace. */
   readonly under?: readonly string[];
   /** What `serve` is an argument of; node and the built program unless told. */
-  readonly command?: readonly string[];
+  readonly command?: readonly [string, ...string[]];
 }
 
 /** Starts `serve` and returns when every listener is open. */
@@ -102,7 +102,7 @@ export async function startProgram(
   place: Place,
   { under = [], command = [process.execPath, programFile] }: StartOptions = {},
 ): Promise<Program> {
-  const [file, ...args] = [...under, ...command, 'serve', '--config', place.config] as [string, ...string[]];
+  const [file, ...args] = [...under, ...command, 'serve', '--config', place.config];
   const child = spawn(file, args, { stdio: ['ignore', 'ignore', 'pipe'], detached: true });
   let log = '';
   child.stderr.setEncoding('utf8').on('data', (text: string) => (log += text));
