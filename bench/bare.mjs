@@ -40,6 +40,13 @@ const forward = createForward({
   deadlineMs: 300_000,
 });
 
+const limits = {
+  timeoutMs: 30_000,
+  minBytesPerSecond: 64,
+  budget: { held: 0, max: bytesMax },
+  monotonicMs: systemClock.monotonicMs,
+};
+
 /** Not the gate: it reads no more than forwarding needs, and refuses nothing. For a benchmark on loopback only. */
 function passed(raw) {
   const headers = [];
@@ -65,6 +72,7 @@ await listen(
     maxConnectionsPerAddress: 8_000,
     headersTimeoutMs: 10_000,
     keepAliveTimeoutMs: 75_000,
+    answerStallTimeoutMs: 60_000,
   },
   {
     clock: systemClock,
@@ -72,6 +80,6 @@ await listen(
     handle: (raw, response) => forward(Observed.recorded(passed(raw), null), { response, ownHeaders: [] }),
     malformed: silent,
     bug: say,
-    bodyLimits: () => ({ timeoutMs: 30_000, minBytesPerSecond: 64, budget: { held: 0, max: bytesMax } }),
+    bodyLimits: () => limits,
   },
 );
