@@ -38,6 +38,19 @@ t.test('readYaml() gives plain values, their places and the digest', async (t) =
   t.strictSame(at([]), { line: 2, column: 1 });
 });
 
+// Asking for every place once took the square of their number, which is minutes here, and longer than a test may run.
+t.test('at() tells the place of each of 40,000 values', async (t) => {
+  const count = 40_000;
+  const read = await readYaml('a.yaml', `list:\n${'  - { id: a, deep: [1, 2] }\n'.repeat(count)}`, 4 * 1_048_576);
+  if (!read.ok) return t.fail('must be read', { read });
+  let wrong = 0;
+  for (let index = 0; index < count; index += 1) {
+    const { line, column } = read.value.at(['list', index, 'deep', 1]);
+    if (line !== index + 2 || column !== 24) wrong += 1;
+  }
+  t.equal(wrong, 0);
+});
+
 const refused = [
   {
     name: 'an alias',
