@@ -21,6 +21,7 @@ const shownLinesMax = 60;
 const tools = [
   { names: ['promtool'], checks: 'the check of the metrics by promtool' },
   { names: ['strace'], checks: 'the order of writes and sends, seen from outside' },
+  { names: ['faketime'], checks: 'steps of the wall clock' },
   { names: ['curl'], checks: 'the lines of the demo and of the documents' },
 ];
 

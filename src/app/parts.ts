@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import type { Clock } from '../base/clock.js';
+import { createForwardClock, type Clock } from '../base/clock.js';
 import type { Logger } from '../base/log.js';
 import { ok, type Result } from '../base/result.js';
 import type { LoadedConfig } from '../config/config.js';
@@ -64,10 +64,11 @@ async function openOver(
     await auditLog.close(); // before the store: its last checkpoint must not depend on a database that is locked
     store.close();
   };
-  const shared = createShared({ loaded, clock, meter, log, store });
+  const credentialClock = createForwardClock(clock);
+  const shared = createShared({ loaded, clock: credentialClock, meter, log, store });
   const clients = { upstreamFor: upstreams.forConfig, upstreamSettled: upstreams.settled };
   const auditDir = auditDirOf(loaded);
-  return ok({ ...shared, ...clients, clock, meter, store, auditLog, auditDir, dataDir, close });
+  return ok({ ...shared, ...clients, clock, credentialClock, meter, store, auditLog, auditDir, dataDir, close });
 }
 
 export const auditDirOf = ({ config, resolvePath }: LoadedConfig): string =>

@@ -56,7 +56,7 @@ export function auditCommands(program: Command): void {
       if (found.segments === 0 && found.ok) throw new CommandFailure(1, `there is no audit log in ${dir}`);
       if (options.format === 'json') processTerminal.out(jsonLine(found));
       else {
-        for (const { segment, line, kind, message } of found.problems)
+        for (const { segment, line, kind, message } of [...found.notices, ...found.problems])
           processTerminal.out(`${segment}:${String(line)}: ${kind}: ${visible(message)}\n`);
         processTerminal.out(
           `${String(found.records)} records in ${String(found.segments)} segments: ${found.ok ? 'the chain holds' : 'THE CHAIN IS BROKEN'}\n`,

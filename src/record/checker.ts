@@ -13,7 +13,8 @@ export type ProblemKind =
   | 'missing-segment'
   | 'header'
   | 'checkpoint'
-  | 'missing-checkpoint';
+  | 'missing-checkpoint'
+  | 'clock';
 
 export interface AuditProblem {
   readonly segment: string;
@@ -26,6 +27,8 @@ export interface AuditProblem {
 
 // A log that is broken everywhere needs no longer list than this.
 const problemsMax = 1_000;
+/** A record may be noted a moment after its time was taken. */
+const backMsMin = 500;
 
 /** A segment's own account of what stood before it. */
 interface Previous {
@@ -55,11 +58,14 @@ export const headerOf = (bytes: Buffer): Header => {
 /** Walks the records of a log in order, and keeps what is wrong. */
 export class Checker {
   readonly problems: AuditProblem[] = [];
+  /** What breaks nothing, and has to be known: where times are not to be believed. */
+  readonly notices: AuditProblem[] = [];
   records = 0;
   expected: Head | null = null;
   segment = '';
   #checkpoints = 0;
   #unreadable = 0;
+  #lastMs = -Infinity;
   readonly #anchor: Head | null;
 
   constructor(anchor: Head | null) {
@@ -89,8 +95,25 @@ export class Checker {
       const last = this.expected;
       this.#place(link, number);
       this.#own(link, line.bytes, { number, last });
+      this.#time(link, line.bytes, number);
     }
     this.#unreadable = 0;
+  }
+
+  #time({ seq, time, type }: Link, bytes: Buffer, number: number): void {
+    // The log's own records are not in line with those that waited for the disk.
+    if (type.startsWith('system.')) return;
+    const atMs = Date.parse(time);
+    const step = type === 'security.clock-stepped' ? parseRecord(bytes)?.['step_ms'] : undefined;
+    const backMs = this.#lastMs - atMs;
+    this.#lastMs = atMs;
+    if (step === undefined && !(backMs >= backMsMin)) return;
+    const message =
+      step === undefined
+        ? `the time goes back by ${String(backMs / 1_000)} s`
+        : `the clock of the process stepped by ${String(Number(step) / 1_000)} s`;
+    if (this.notices.length < problemsMax)
+      this.notices.push({ segment: this.segment, line: number, sequence: seq, kind: 'clock', message });
   }
 
   finish(): void {

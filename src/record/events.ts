@@ -90,6 +90,10 @@ export const auditEventTypes = {
     severity: 'critical',
     says: 'Somebody removed, renamed, cut or wrote to the segment while it was in use.',
   },
+  'security.clock-stepped': {
+    severity: 'warning',
+    says: 'The wall clock jumped by `step_ms`: times before and after it do not compare.',
+  },
   'security.audit-chain-broken': {
     severity: 'critical',
     says: 'The newest segment does not verify at start; it is kept as it is and a new one begins.',

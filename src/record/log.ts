@@ -3,6 +3,7 @@ import type { Logger } from '../base/log.js';
 import type { AuditEvent, AuditSink } from '../model/audit.js';
 import type { Meter } from '../model/meter.js';
 import { Budget } from './budget.js';
+import { ClockWatch } from './clock-watch.js';
 import type { Disk } from './disk.js';
 import { entryOf, ownEvent } from './entries.js';
 import type { Journal } from './journal.js';
@@ -83,6 +84,7 @@ export class DurableLog implements AuditLog {
   readonly #journal: Journal;
   readonly #writer: Writer;
   readonly #budget: Budget;
+  readonly #clockWatch: ClockWatch;
   #timer: NodeJS.Timeout | null = null;
   #free = Infinity;
   #freeAt = -Infinity;
@@ -98,6 +100,7 @@ export class DurableLog implements AuditLog {
       perSecond: options.refusalsPerSecond,
       perSecondPerAddress: options.refusalsPerSecondPerAddress,
     });
+    this.#clockWatch = new ClockWatch(ports.clock);
     this.#foldedAt = ports.clock.monotonicMs();
     ports.meter.gauge('audit_queue_length', () => this.#writer.queued);
     ports.meter.gauge('audit_bytes', () => this.#journal.totalBytes);
@@ -174,11 +177,21 @@ export class DurableLog implements AuditLog {
   #tick(): void {
     const now = this.#opening.ports.clock.monotonicMs();
     this.#writer.tick();
+    this.#noteStep();
     if (now - this.#foldedAt >= (this.#hasRoom() ? foldEveryMs : foldWithoutRoomEveryMs)) {
       this.#foldedAt = now;
       this.#noteFolded();
     }
     if (now >= this.#freeAt) void this.#lookAtFree();
+  }
+
+  // Every time of the log is that of the wall clock: whoever reads it has to know where that one jumped.
+  #noteStep(): void {
+    const step = this.#clockWatch.look();
+    if (step === null) return;
+    const { stepMs, nowMs } = step;
+    this.#opening.ports.log.warn('clock-stepped', { step_ms: stepMs });
+    this.note(ownEvent('security.clock-stepped', nowMs, { step_ms: stepMs }));
   }
 
   #noteFolded(): void {

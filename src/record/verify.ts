@@ -12,6 +12,8 @@ export interface AuditVerdict {
   readonly segments: number;
   readonly lastSequence: number;
   readonly problems: readonly AuditProblem[];
+  /** Where times are not to be believed; the chain holds all the same. */
+  readonly notices: readonly AuditProblem[];
 }
 
 async function firstHeader(dir: string, segment: SegmentName): Promise<Header | null> {
@@ -58,8 +60,9 @@ export async function verifyAuditLog(dir: string): Promise<AuditVerdict> {
     await eachLine(join(dir, segment.name), { limit }, (at) => checker.line(at, (line += 1), isGrowing));
   }
   checker.finish();
-  const { problems, records, expected } = checker;
-  return { ok: problems.length === 0, records, segments: segments.length, lastSequence: expected.seq, problems };
+  const { problems, notices, records, expected } = checker;
+  const ok = problems.length === 0;
+  return { ok, records, segments: segments.length, lastSequence: expected.seq, problems, notices };
 }
 
 // A record is at most 8 KiB, so that many bytes from the end surely hold one.

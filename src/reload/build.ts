@@ -14,6 +14,8 @@ import type { Sources } from './sources.js';
 /** What outlives a generation: caches, buckets, the log, the keys, connections. */
 export interface LongLived {
   readonly clock: Clock;
+  /** Says whether a credential has expired: it does not go back with the wall clock. */
+  readonly credentialClock: Clock;
   readonly meter: Meter;
   readonly ring: KeyRing;
   readonly verifier: Verifier;
@@ -81,7 +83,7 @@ function knownSpaces({ policy, loaded }: Sources, { ring, createdSpaces }: LongL
 }
 
 function identifyStage(sources: Sources, parts: LongLived, modes: Sources['modes']): Stages['identify'] {
-  const { ring: keys, verifier, failures, clock, meter, keyUsed: used } = parts;
+  const { ring: keys, verifier, failures, credentialClock: clock, meter, keyUsed: used } = parts;
   const { prefixes } = sources.loaded.config.keys;
   return createIdentify({ modes, prefixes, keys, verifier, failures, tokens: sources.tokens, clock, meter, used });
 }

@@ -67,6 +67,10 @@ export async function makePlace(
   };
 }
 
+/** Makes a key in a manifest of its own; a running program needs a reload to know it. */
+export const addKey = ({ dir }: Place, wish: KeyWish): Promise<string> =>
+  keyInManifest(join(dir, 'keys', `${wish.name}.yaml`), wish);
+
 async function keyInManifest(file: string, wish: KeyWish): Promise<string> {
   const made = await newManifestKey(wish, 'engram_key', systemClock);
   if (!made.ok) throw new Error(made.why.problems.join('; '));
@@ -94,16 +98,22 @@ interface StartOptions {
   readonly under?: readonly string[];
   /** What `serve` is an argument of; node and the built program unless told. */
   readonly command?: readonly [string, ...string[]];
+  /** Variables on top of ours. */
+  readonly env?: Readonly<Record<string, string>>;
 }
 
 /** Starts `serve` and returns when every listener is open. */
 export async function startProgram(
   t: Test,
   place: Place,
-  { under = [], command = [process.execPath, programFile] }: StartOptions = {},
+  { under = [], command = [process.execPath, programFile], env = {} }: StartOptions = {},
 ): Promise<Program> {
   const [file, ...args] = [...under, ...command, 'serve', '--config', place.config];
-  const child = spawn(file, args, { stdio: ['ignore', 'ignore', 'pipe'], detached: true });
+  const child = spawn(file, args, {
+    stdio: ['ignore', 'ignore', 'pipe'],
+    detached: true,
+    env: { ...process.env, ...env },
+  });
   let log = '';
   child.stderr.setEncoding('utf8').on('data', (text: string) => (log += text));
   const ended = new Promise<number | null>((resolve) => child.once('exit', resolve));
