@@ -15,7 +15,7 @@ type OpaEval = (...numbers: number[]) => number;
  */
 export function createEvaluation(loaded: LoadedPolicy, entrypoint: number): (inputText: string) => string {
   const { mem } = loaded;
-  const dataAddress = loaded.dataAddr as number; // declared as any
+  const dataAddress = Number(loaded.dataAddr); // declared as any
   const heapAddress: number = loaded.dataHeapPtr; // behind the data
   const opaEval = (loaded.wasmInstance as WebAssembly.Instance).exports['opa_eval'] as OpaEval;
   let view = Buffer.from(mem.buffer);
