@@ -15,8 +15,8 @@ type OpaEval = (...numbers: number[]) => number;
  */
 export function createEvaluation(loaded: LoadedPolicy, entrypoint: number): (inputText: string) => string {
   const { mem } = loaded;
-  const dataAddress = Number(loaded.dataAddr); // declared as any
-  const heapAddress: number = loaded.dataHeapPtr; // behind the data
+  const dataAddress = loaded.dataAddr;
+  const heapAddress = Number(loaded.dataHeapPtr); // behind the data; declared as any
   const opaEval = (loaded.wasmInstance as WebAssembly.Instance).exports['opa_eval'] as OpaEval;
   let view = Buffer.from(mem.buffer);
   // Memory that has grown is another buffer.
