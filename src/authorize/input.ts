@@ -86,10 +86,14 @@ const writeRoute = ({ id, action, permission, class: dataClass }: RouteFacts): s
 const areShort = (texts: readonly string[]): boolean => texts.every((text) => text.length <= caps.text);
 
 function writeParams(params: Readonly<Record<string, string>>): string | null {
-  const entries = Object.entries(params);
-  if (entries.length === 0) return '{}';
-  if (entries.length > caps.params || !areShort(entries.flat())) return null;
-  return `{${entries.map(([name, value]) => `${quoted(name)}:${quoted(value)}`).join(',')}}`;
+  let text = '';
+  let count = 0;
+  for (const name of Object.keys(params)) {
+    const value = params[name] ?? '';
+    if (name.length > caps.text || value.length > caps.text || ++count > caps.params) return null;
+    text += `${count === 1 ? '' : ','}${quoted(name)}:${quoted(value)}`;
+  }
+  return `{${text}}`;
 }
 
 function writeSubject(subject: Subject): string | null {
