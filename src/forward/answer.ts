@@ -11,13 +11,21 @@ export interface AnswerRules {
   readonly injectsCredential: boolean;
 }
 
+/** The head of an answer as it passes back. */
+export interface PassableHead {
+  /** Names and values alternating. */
+  readonly list: string[];
+  /** Content-Length; null for an answer whose end is marked otherwise. */
+  readonly declaredBytes: number | null;
+}
+
 /**
  * Checks the head of an answer and picks the headers that may pass.
  *
  * @param raw names and values alternating
  * @throws Fault `upstream.invalid` for a head that must not be passed on, `upstream.credential` for a refused credential of ours
  */
-export function passableHeaders(status: number, raw: readonly string[], rules: AnswerRules): string[] {
+export function passableHeaders(status: number, raw: readonly string[], rules: AnswerRules): PassableHead {
   if (status < 200 || status > 599) throw new Fault('upstream.invalid', `status ${String(status)}`);
   if (status === 401 && rules.injectsCredential)
     throw new Fault('upstream.credential', 'the memory server answered 401');
@@ -26,6 +34,7 @@ export function passableHeaders(status: number, raw: readonly string[], rules: A
   const list: string[] = [];
   let nominated: ReadonlySet<string> | null = null;
   let encodings = 0;
+  let declaredBytes: number | null = null;
   for (let i = 0; i + 1 < raw.length; i += 2) {
     const name = raw[i] ?? '';
     const value = raw[i + 1] ?? '';
@@ -35,11 +44,13 @@ export function passableHeaders(status: number, raw: readonly string[], rules: A
       if (encodings > 1 || value.toLowerCase() !== 'chunked')
         throw new Fault('upstream.invalid', 'a transfer-encoding other than one chunked');
     }
+    if (key === 'content-length') declaredBytes = Number(value);
     if (key === 'connection') nominated = nominations(value, nominated);
     if (hopByHop.has(key) || rules.drop.has(key)) continue;
     list.push(name, key === 'location' ? ownLocation(value, rules.upstreamAuthority) : value);
   }
-  return nominated === null ? list : without(list, nominated);
+  if (nominated === null) return { list, declaredBytes };
+  return { list: without(list, nominated), declaredBytes: nominated.has('content-length') ? null : declaredBytes };
 }
 
 /** Adds the names that a Connection value gives, but for those that never pass anyway; null where there are none. */
@@ -60,10 +71,4 @@ function ownLocation(value: string, authority: string): string {
   if (absolute?.[1]?.toLowerCase() !== authority) return value;
   const rest = absolute[2] ?? '';
   return rest.startsWith('/') ? rest : `/${rest}`;
-}
-
-/** Null for an answer whose end is marked otherwise. */
-export function declaredLength(headers: readonly string[]): number | null {
-  const at = headers.findIndex((part, index) => index % 2 === 0 && part.toLowerCase() === 'content-length');
-  return at < 0 ? null : Number(headers[at + 1]);
 }

@@ -3,7 +3,7 @@ import { Fault, type Code } from '../model/codes.js';
 import type { CleanRequest } from '../model/request.js';
 import type { LiveCheck } from '../model/subject.js';
 import type { Outcome } from '../model/trail.js';
-import { declaredLength, passableHeaders, type AnswerRules } from './answer.js';
+import { passableHeaders, type AnswerRules } from './answer.js';
 import type { ForwardContext, Forwarded, ForwardReply } from './context.js';
 import type { UpstreamCall, UpstreamRequest, UpstreamSink } from './port.js';
 
@@ -18,6 +18,8 @@ export interface ExchangeFacts {
   readonly answer: AnswerRules;
 }
 
+/** Bodies up to here are copied once more, which is cheaper than a second piece in the write. */
+const oneWriteBytesMax = 16_384;
 const bodilessStatus: ReadonlySet<number> = new Set([204, 205, 304]);
 
 /** One request under way: who is told what when either side ends first. */
@@ -34,6 +36,8 @@ export class Exchange implements UpstreamSink {
   #isEnding = false;
   #declaredBytes: number | null = null;
   #isHandedOver = false;
+  /** A short body that is complete, and not written yet. */
+  #whole: Buffer | null = null;
   #isForwarded = false;
 
   constructor(facts: ExchangeFacts) {
@@ -78,12 +82,12 @@ export class Exchange implements UpstreamSink {
 
   head(status: number, headers: readonly string[]): void {
     const { answer, reply, context, request } = this.#facts;
-    const list = passableHeaders(status, headers, answer);
+    const { list, declaredBytes } = passableHeaders(status, headers, answer);
     this.#upstreamMs = context.clock.monotonicMs() - this.#startedMs;
     this.#status = status;
     for (const part of reply.ownHeaders) list.push(part);
+    this.#declaredBytes = declaredBytes;
     if (!request.body.isComplete) {
-      this.#declaredBytes = declaredLength(list);
       list.push('Connection', 'close'); // the rest of the body is not wanted any more
     }
     reply.response.writeHead(status, list);
@@ -93,16 +97,23 @@ export class Exchange implements UpstreamSink {
   data(chunk: Buffer): boolean {
     if (this.#settle === null || this.#facts.request.method === 'HEAD' || bodilessStatus.has(this.#status)) return true;
     this.#sentBytes += chunk.length;
-    return this.#facts.reply.response.write(chunk);
+    const { response } = this.#facts.reply;
+    if (chunk.length <= oneWriteBytesMax && this.#sentBytes === chunk.length && chunk.length === this.#declaredBytes) {
+      this.#whole = chunk; // all there is, in one piece: head and body leave in one write when the end is seen
+      return true;
+    }
+    return response.write(chunk);
   }
 
   end(): void {
     const { request, reply } = this.#facts;
     this.#isEnding = true;
     if (request.body.isComplete) {
-      reply.response.end();
+      if (this.#whole === null) reply.response.end();
+      else reply.response.end(this.#whole.toString('latin1'), 'latin1'); // as text, it joins the head instead of standing beside it
       return;
     }
+    if (this.#whole !== null) reply.response.write(this.#whole);
     // An early answer to a long upload: let the client read it before the connection closes. It may well leave when it has.
     reply.response.write('', (error) => {
       this.#isHandedOver = error == null && this.#sentBytes === this.#declaredBytes;

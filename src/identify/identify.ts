@@ -8,7 +8,7 @@ import type { CleanRequest } from '../model/request.js';
 import { anonymous } from '../model/subject.js';
 import { apiKeyOf, bearerOf } from './credential.js';
 import type { FailureBuckets } from './failures.js';
-import { isKeyLike, parseKey } from './key.js';
+import { idIn, isKeyLike, parseKey } from './key.js';
 import { isUsable, keyState, type KeyEntry, type KeyState } from './key-entry.js';
 import type { KeyLookup } from './ring.js';
 import { reasonOf } from './reasons.js';
@@ -82,14 +82,15 @@ class Identify {
 
   #byKey(credential: string, request: CleanRequest): Answer | Promise<Answer> {
     const { prefixes, keys, clock, verifier, meter } = this.#context;
-    const parsed = parseKey(credential, prefixes);
-    if (parsed === null) return this.#reject('malformed');
-    const entry = keys.find(parsed.id);
+    // Where the id would stand is enough to recall: what was verified before, whole, was well-formed then.
+    const entry = keys.find(idIn(credential, prefixes));
     // A dead key is never answered from memory: it takes the way and the time of an unknown one.
     if (entry !== undefined && isUsable(keyState(entry, clock.nowMs())) && verifier.recall(credential, entry)) {
       meter.keyValidation('hit');
       return this.#acceptKey(entry);
     }
+    const parsed = parseKey(credential, prefixes);
+    if (parsed === null) return this.#reject('malformed');
     return this.#hashed(credential, parsed.id, addressGroup(request.clientAddress));
   }
 

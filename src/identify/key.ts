@@ -72,6 +72,14 @@ export function isKeyLike(text: string, prefixes: readonly string[]): boolean {
   return false;
 }
 
+/** Where the id of a key stands, whatever stands there; empty for a text of another length or prefix. */
+export function idIn(text: string, prefixes: readonly string[]): string {
+  for (const prefix of prefixes)
+    if (text.length === prefix.length + tailLength && text.startsWith(prefix))
+      return text.slice(prefix.length + 1, prefix.length + 1 + idLength);
+  return '';
+}
+
 const isDigit = (code: number): boolean => code >= 48 && code <= 57;
 const isLower = (code: number): boolean => code >= 97 && code <= 122;
 const isUpper = (code: number): boolean => code >= 65 && code <= 90;
