@@ -6,6 +6,10 @@ export const rooms = {
   base: { does: 'Result, clock, ids, secrets, YAML under caps, logger. Knows neither HTTP nor policy.', uses: [] },
   model: { does: 'Plain types, the table of codes, the proofs.', uses: ['base'] },
   config: { does: 'One schema reads, checks and documents the configuration.', uses: core },
+  pressure: {
+    does: 'A place for a request, or why there is none: too many in progress, a late event loop, memory that runs short.',
+    uses: core,
+  },
   gate: { does: 'Bytes → CleanRequest, the only reading of a request there is.', uses: core },
   identify: { does: 'Credentials → Identity.', uses: core },
   resolve: { does: 'Profile + CleanRequest → Target: route, action, spaces from every carrier.', uses: core },

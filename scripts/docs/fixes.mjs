@@ -48,6 +48,22 @@ export const fixes = {
     'Bodies that wait for a decision hold more than `gateway.inspect_max_bytes_in_progress` in sum.',
     'Try again after `Retry-After`. If it happens often, raise the limit and the memory of the process.',
   ],
+  'pressure.full': [
+    'As many requests are in progress as `gateway.max_requests_in_progress` allows. Nothing of this one was read, and its connection was closed.',
+    'Try again after `Retry-After`. Operators: look at `upstream_pending` and at the time that the memory server takes before raising the bound.',
+  ],
+  'pressure.share': [
+    'This caller, or while it is not known its address, has as many requests in progress as there are places left for all others.',
+    'Send fewer at a time. The detail of the record names the caller. Where one caller is all there is, raise `gateway.max_requests_in_progress`: it gets half.',
+  ],
+  'pressure.late': [
+    'The event loop has been later than `gateway.max_loop_delay_ms` for half a second: a part of the new requests is turned away until it catches up. Nothing of this one was read.',
+    'Try again after `Retry-After`. Operators: the process has too little CPU for what is asked of it; give it more, or let limits refuse earlier.',
+  ],
+  'pressure.memory': [
+    'The process is near the end of its memory: `gateway.max_rss_bytes`, or 85 % of the limit of the container, or of the heap that V8 may use. A few requests at a time still pass.',
+    'Try again after `Retry-After`. Operators: give it more memory, or lower the bounds that docs/explanation/overload.md lists.',
+  ],
   'identify.many-credentials': [
     'The request has more than one credential, such as `Authorization` and `X-API-Key`.',
     'Send one of them, once.',
@@ -150,7 +166,7 @@ export const fixes = {
     'Try again if the request changes nothing. Operators: raise the limit where the server is known to be slow.',
   ],
   'upstream.busy': [
-    'All `upstream.connections` are in use and `upstream.queue` requests wait already.',
+    'All `upstream.connections` are in use, and `upstream.queue` requests wait already, or as many of this caller as there are places left. The same for streams and `upstream.stream_connections`, `upstream.streams_per_subject`. The detail of the record tells which.',
     'Try again after `Retry-After`. Operators: raise both if the memory server can take more.',
   ],
   'self.bug': [

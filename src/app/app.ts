@@ -83,6 +83,8 @@ async function startOver(options: StartOptions, opening: Opening): Promise<Resul
   stack.opened(() => {
     reloader.value.current().sources.tokens.close();
   });
+  const tight = parts.pressure.problem();
+  if (tight !== null) return no([tight]);
   const doors = await openDoors({ ...opening, parts }, reloader.value);
   if (!doors.ok) return doors;
   const { hash } = reloader.value.current();

@@ -5,8 +5,10 @@ import { messageOf, type Logger } from '../base/log.js';
 import { createAdmin, type AdminActions } from '../admin/admin.js';
 import type { CloseStack } from '../base/close-stack.js';
 import type { Config, LoadedConfig } from '../config/config.js';
-import { createHandle, listen, type Generation, type Listener } from '../gateway/gateway.js';
+import { createHandle, listen, type Generation, type Listener, type ListenOptions } from '../gateway/gateway.js';
+import { freePlace, type Place, type Share } from '../model/place.js';
 import type { RawRequest } from '../model/request.js';
+import type { ShedCode } from '../pressure/pressure.js';
 import { startProbes } from '../probes/probes.js';
 import type { Reloader } from '../reload/reload.js';
 import type { Parts } from './parts.js';
@@ -29,12 +31,15 @@ export interface ListenersContext {
 export async function openListeners(context: ListenersContext): Promise<Listeners> {
   const { loaded, parts, reloader, status, stack } = context;
   const { config } = loaded;
-  const probes = await opened('probes.listen', config.probes.listen, (place) =>
-    startProbes(place, {
-      components: status.components,
-      upstream: status.upstream,
-      metrics: async () => ({ type: parts.meter.contentType, text: await parts.meter.text() }),
-    }),
+  const probes = await opened('probes.listen', config.probes.listen, (address) =>
+    startProbes(
+      { ...address, maxConnections: config.probes.max_connections },
+      {
+        components: status.components,
+        upstream: status.upstream,
+        metrics: async () => ({ type: parts.meter.contentType, text: await parts.meter.text() }),
+      },
+    ),
   );
   stack.opened(probes.close);
   const open: Listener[] = [];
@@ -43,19 +48,14 @@ export async function openListeners(context: ListenersContext): Promise<Listener
     const drainMs = reloader.current().sources.loaded.config.drain_ms;
     await Promise.all(open.map((listener) => listener.close(drainMs)));
   });
-  const adminOf = createAdmin(adminActions(context));
-  const admin = await opened('admin.listen', config.admin.listen, (place) =>
-    openListener(context, place, () => adminOf(reloader.current())),
-  );
+  const admin = await openListener(context, adminOpening(context));
   open.push(admin);
-  const gateway = await opened('gateway.listen', config.gateway.listen, (place) =>
-    openListener(context, place, () => reloader.current()),
-  );
+  const gateway = await openListener(context, gatewayOpening(context));
   open.push(gateway);
   status.listening();
   parts.meter.gauge('open_connections', () => gateway.openConnections());
   parts.meter.gauge('requests_in_progress', () => gateway.inProgress());
-  const probesUrl = urlOf({ host: placeOf(config.probes.listen).host, port: probes.port });
+  const probesUrl = urlOf({ host: addressOf(config.probes.listen).host, port: probes.port });
   return { urls: { gateway: urlOf(gateway), admin: urlOf(admin), probes: probesUrl } };
 }
 
@@ -67,12 +67,19 @@ const adminActions = ({ status, reloader }: ListenersContext): AdminActions => (
   },
 });
 
+interface Opening {
+  /** Where the configuration says so. */
+  readonly field: string;
+  readonly place: string;
+  readonly connections: Pick<ListenOptions, 'maxConnections' | 'maxConnectionsPerAddress'>;
+  readonly generation: () => Generation;
+  readonly enter: (share: Share) => Place | ShedCode;
+}
+
 function openListener(
   { parts, reloader, loaded, log }: ListenersContext,
-  place: Place,
-  generation: () => Generation,
+  { field, place, connections, generation, enter }: Opening,
 ): Promise<Listener> {
-  const { gateway } = loaded.config;
   const bug = (thrown: unknown): void => {
     log.error('bug', {
       message: messageOf(thrown),
@@ -86,29 +93,65 @@ function openListener(
     monotonicMs: systemClock.monotonicMs,
   }));
   const handle = createHandle(bug);
-  return listen(
-    {
-      ...place,
-      maxConnections: gateway.max_connections,
-      maxConnectionsPerAddress: gateway.max_connections_per_address,
-      headersTimeoutMs: gateway.headers_timeout_ms,
-      answerStallTimeoutMs: gateway.answer_stall_timeout_ms,
-      keepAliveTimeoutMs: gateway.keep_alive_timeout_ms,
-    },
-    {
-      clock: systemClock,
-      meter: parts.meter,
-      bug,
-      handle: (raw: RawRequest, response: ServerResponse) => handle(raw, response, generation()),
-      malformed: (facts) => {
-        reloader.current().malformed(facts);
+  return opened(field, place, (address) =>
+    listen(
+      { ...address, ...boundsOf(loaded), ...connections },
+      {
+        clock: systemClock,
+        meter: parts.meter,
+        bug,
+        handle: (raw: RawRequest, response: ServerResponse) => handle(raw, response, generation()),
+        enter,
+        shed: (facts) => {
+          reloader.current().shared.record.shed(facts);
+        },
+        malformed: (facts) => {
+          reloader.current().malformed(facts);
+        },
+        bodyLimits: () => limitsOf(reloader.current().sources.loaded.config.gateway),
       },
-      bodyLimits: () => limitsOf(reloader.current().sources.loaded.config.gateway),
-    },
+    ),
   );
 }
 
-interface Place {
+function adminOpening(context: ListenersContext): Opening {
+  const { listen: place, max_connections: maxConnections } = context.loaded.config.admin;
+  const adminOf = createAdmin(adminActions(context));
+  return {
+    field: 'admin.listen',
+    place,
+    connections: { maxConnections, maxConnectionsPerAddress: maxConnections },
+    generation: () => adminOf(context.reloader.current()),
+    enter: () => freePlace, // operators are let in when clients are turned away
+  };
+}
+
+function gatewayOpening({ loaded, reloader, parts }: ListenersContext): Opening {
+  const {
+    listen: place,
+    max_connections: maxConnections,
+    max_connections_per_address: perAddress,
+  } = loaded.config.gateway;
+  return {
+    field: 'gateway.listen',
+    place,
+    connections: { maxConnections, maxConnectionsPerAddress: perAddress },
+    generation: () => reloader.current(),
+    enter: parts.pressure.enter,
+  };
+}
+
+const boundsOf = ({
+  config: { gateway },
+}: LoadedConfig): Omit<ListenOptions, keyof Address | keyof Opening['connections']> => ({
+  maxPipelinedPerConnection: gateway.max_pipelined_per_connection,
+  maxPipelined: gateway.max_requests_in_progress,
+  headersTimeoutMs: gateway.headers_timeout_ms,
+  answerStallTimeoutMs: gateway.answer_stall_timeout_ms,
+  keepAliveTimeoutMs: gateway.keep_alive_timeout_ms,
+});
+
+interface Address {
   readonly host: string;
   readonly port: number;
 }
@@ -120,9 +163,9 @@ const listenFaults: Readonly<Record<string, string>> = {
 };
 
 /** Opens one listener; a failure names the field that the address came from. */
-async function opened<T>(field: string, place: string, open: (place: Place) => Promise<T>): Promise<T> {
+async function opened<T>(field: string, place: string, open: (address: Address) => Promise<T>): Promise<T> {
   try {
-    return await open(placeOf(place));
+    return await open(addressOf(place));
   } catch (cause) {
     const code = cause instanceof Error && 'code' in cause ? String(cause.code) : '';
     throw new Error(`${field}: cannot listen on ${place}: ${listenFaults[code] ?? messageOf(cause)}`, { cause });
@@ -130,7 +173,7 @@ async function opened<T>(field: string, place: string, open: (place: Place) => P
 }
 
 /** Splits ADDRESS:PORT, as the schema has checked it. */
-function placeOf(place: string): Place {
+function addressOf(place: string): Address {
   const colon = place.lastIndexOf(':');
   return { host: place.slice(0, colon).replace(/^\[(.*)\]$/, '$1'), port: Number(place.slice(colon + 1)) };
 }

@@ -39,6 +39,8 @@ const plainAudit = {
   refusalsPerSecond: 200,
   refusalsPerSecondPerAddress: 50,
   allowTmpfs: false,
+  queueEntries: 65_536,
+  queueBytes: 64 * 1_048_576,
 } as const;
 
 function auditOf({ dataDir, config }: LocalPlace): AuditLogOptions {

@@ -6,6 +6,7 @@ import type { LoadedConfig } from '../config/config.js';
 import { createMeter, openAuditLog, type AuditLog } from '../record/record.js';
 import type { LongLived } from '../reload/reload.js';
 import { lockDataDir, openStore, type Store } from '../store/store.js';
+import { openPressure, type OpenPressure } from './pressure.js';
 import { createShared } from './shared.js';
 import { Upstreams } from './upstreams.js';
 
@@ -16,6 +17,7 @@ export interface Parts extends LongLived {
   readonly auditLog: AuditLog;
   readonly auditDir: string;
   readonly dataDir: string;
+  readonly pressure: OpenPressure;
   close(): Promise<void>;
 }
 
@@ -59,7 +61,9 @@ async function openOver(
   if (!opened.ok) return opened;
   const auditLog = opened.value;
   const upstreams = new Upstreams({ log, meter });
+  const pressure = openPressure(loaded.config, { meter, log });
   const close = async (): Promise<void> => {
+    pressure.stop();
     await upstreams.close();
     await auditLog.close(); // before the store: its last checkpoint must not depend on a database that is locked
     store.close();
@@ -68,7 +72,9 @@ async function openOver(
   const shared = createShared({ loaded, clock: credentialClock, meter, log, store });
   const clients = { upstreamFor: upstreams.forConfig, upstreamSettled: upstreams.settled };
   const auditDir = auditDirOf(loaded);
-  return ok({ ...shared, ...clients, clock, credentialClock, meter, store, auditLog, auditDir, dataDir, close });
+  const pressureSet = pressure.set;
+  const watched = { pressure, pressureSet, auditLog, close };
+  return ok({ ...shared, ...clients, ...watched, clock, credentialClock, meter, store, auditDir, dataDir });
 }
 
 export const auditDirOf = ({ config, resolvePath }: LoadedConfig): string =>
@@ -84,5 +90,7 @@ export const auditOptions = (loaded: LoadedConfig): Parameters<typeof openAuditL
     refusalsPerSecond: audit.refusals_per_second,
     refusalsPerSecondPerAddress: audit.refusals_per_second_per_address,
     allowTmpfs: audit.allow_tmpfs,
+    queueEntries: audit.queue_entries,
+    queueBytes: audit.queue_bytes,
   };
 };

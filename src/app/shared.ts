@@ -1,4 +1,3 @@
-import { availableParallelism } from 'node:os';
 import type { Clock } from '../base/clock.js';
 import { messageOf, type Logger } from '../base/log.js';
 import type { Config, LoadedConfig } from '../config/config.js';
@@ -13,6 +12,7 @@ import { createBuckets } from '../limit/limit.js';
 import type { Meter } from '../model/meter.js';
 import type { LongLived } from '../reload/reload.js';
 import type { Store } from '../store/store.js';
+import { hashConcurrency } from './pressure.js';
 
 interface SharedContext {
   readonly loaded: LoadedConfig;
@@ -34,7 +34,11 @@ export function createShared({ loaded, clock, meter, log, store }: SharedContext
   const buckets = createBuckets({ maxBuckets: limits.max_buckets });
   meter.gauge('limit_buckets', () => buckets.size());
   meter.gauge('keys_loaded', () => ring.size());
-  const failureLimits = { perMinute: keys.failures_per_minute, perMinutePerKey: keys.failures_per_minute_per_key };
+  const failureLimits = {
+    perMinute: keys.failures_per_minute,
+    perMinutePerKey: keys.failures_per_minute_per_key,
+    waitingPerAddress: keys.hash_queue_per_address,
+  };
   return {
     ring,
     verifier: verifierOf(keys, meter),
@@ -48,11 +52,10 @@ export function createShared({ loaded, clock, meter, log, store }: SharedContext
   };
 }
 
-/** One core is left for requests. */
 const verifierOf = (keys: Config['keys'], meter: Meter): Verifier =>
   createVerifier(
     {
-      concurrency: keys.hash_concurrency ?? Math.max(1, availableParallelism() - 1),
+      concurrency: hashConcurrency(keys),
       queue: keys.hash_queue,
       cacheEntries: keys.cache_entries,
     },

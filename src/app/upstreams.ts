@@ -86,7 +86,7 @@ export class UpstreamHealth {
 }
 
 const probeOf = (path: string): Parameters<Upstream['send']>[0] => ({
-  use: { kind: 'probe' },
+  use: { kind: 'probe', subject: null },
   method: 'GET',
   target: path,
   headers: [],

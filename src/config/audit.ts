@@ -38,6 +38,20 @@ export const audit = z
       .default(64 * 1_048_576)
       .describe('Part of max_bytes, and of the free space of the disk, that only authorized requests may use.')
       .meta({ restart: true }),
+    queue_entries: z
+      .int()
+      .min(1)
+      .max(10_000_000)
+      .default(65_536)
+      .describe('Records that may wait for the disk; above it nothing is admitted.')
+      .meta({ restart: true }),
+    queue_bytes: z
+      .int()
+      .min(65_536)
+      .max(4 * 1_073_741_824)
+      .default(64 * 1_048_576)
+      .describe('The same in bytes.')
+      .meta({ restart: true }),
     refusals_per_second: z
       .int()
       .min(1)

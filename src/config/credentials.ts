@@ -27,6 +27,15 @@ export const keys = z
       .default(64)
       .describe('Verifications that may wait; above it a request gets 503.')
       .meta({ restart: true }),
+    hash_queue_per_address: z
+      .int()
+      .min(0)
+      .max(10_000)
+      .default(256)
+      .describe(
+        'New credentials of one address (IPv4, IPv6 /64) that may wait because it has as many under way as it may fail; above it 429.',
+      )
+      .meta({ restart: true }),
     cache_entries: z
       .int()
       .min(1)

@@ -61,6 +61,13 @@ export const schema = z
     admin: z
       .strictObject({
         listen: listen.default('127.0.0.1:9901').describe('Address and port for operators.').meta({ restart: true }),
+        max_connections: z
+          .int()
+          .min(1)
+          .max(10_000)
+          .default(256)
+          .describe('Open connections of operators.')
+          .meta({ restart: true }),
       })
       .prefault({})
       .describe('The listener for operators; every route needs an admin credential.'),
@@ -69,6 +76,13 @@ export const schema = z
         listen: listen
           .default('[::]:9902')
           .describe('Address and port for health, readiness and metrics.')
+          .meta({ restart: true }),
+        max_connections: z
+          .int()
+          .min(1)
+          .max(10_000)
+          .default(512)
+          .describe('Open connections for probes.')
           .meta({ restart: true }),
       })
       .prefault({})

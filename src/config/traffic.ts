@@ -30,6 +30,33 @@ export const gateway = z
       .default(1_000)
       .describe('Open client connections of one address (IPv4) or /64 (IPv6).')
       .meta({ restart: true }),
+    max_pipelined_per_connection: z
+      .int()
+      .min(1)
+      .max(1_000)
+      .default(64)
+      .describe(
+        'Requests that may wait on one connection for the answer before them, and max_requests_in_progress on all of them; one more cuts the connection.',
+      )
+      .meta({ restart: true }),
+    max_requests_in_progress: z
+      .int()
+      .min(1)
+      .max(1_000_000)
+      .default(4_096)
+      .describe(
+        'Requests that have begun and are not answered, streams apart; above it 503. Nobody has more of them than places are left.',
+      ),
+    max_loop_delay_ms: milliseconds(60_000)
+      .default(200)
+      .describe('Lateness of the event loop from which on, after half a second of it, new requests get 503 in part.'),
+    max_rss_bytes: z
+      .int()
+      .min(32 * 1_048_576)
+      .optional()
+      .describe(
+        'Resident memory above which new requests get 503; default is 85 % of the memory limit of the container, where there is one.',
+      ),
     headers_timeout_ms: milliseconds(600_000)
       .default(10_000)
       .describe('Longest wait for a complete request head.')
@@ -80,7 +107,9 @@ export const upstream = z
       .min(0)
       .max(100_000)
       .default(1_024)
-      .describe('Requests that may wait for a connection; above it a request gets 503.'),
+      .describe(
+        'Requests that may wait for a connection, served caller by caller in turn; above it 503, and for one caller as soon as it has as many waiting as there are places left.',
+      ),
     stream_connections: z
       .int()
       .min(1)

@@ -29,15 +29,15 @@ function codeOf(error: Error): FaultCode {
  */
 export class Call implements UpstreamCall {
   readonly #sink: UpstreamSink;
-  #leaveQueue: (() => void) | null;
+  #freed: (() => void) | null;
   #abort: ((error?: Error) => void) | null = null;
   #resume: (() => void) | null = null;
   #isOver = false;
 
-  /** @param leaveQueue told once, when the call has a connection or is over without one */
-  constructor(sink: UpstreamSink, leaveQueue: () => void) {
+  /** @param freed told once, when the call needs no connection any more */
+  constructor(sink: UpstreamSink, freed: () => void) {
     this.#sink = sink;
-    this.#leaveQueue = leaveQueue;
+    this.#freed = freed;
   }
 
   abort(): void {
@@ -51,7 +51,6 @@ export class Call implements UpstreamCall {
   }
 
   onConnect(abort: (error?: Error) => void): void {
-    this.#left();
     this.#abort = abort;
     if (!this.#isOver && this.#sink.begin()) return;
     this.#isOver = true;
@@ -73,21 +72,25 @@ export class Call implements UpstreamCall {
   }
 
   onComplete(): void {
-    if (this.#isOver) return;
-    this.#isOver = true;
-    this.#sink.end();
+    if (!this.#isOver) {
+      this.#isOver = true;
+      this.#sink.end();
+    }
+    this.#free();
   }
 
   onError(error: Error): void {
-    this.#left();
-    if (this.#isOver) return;
-    this.#isOver = true;
-    const isKnown = error instanceof Fault || error instanceof BodyFailure;
-    this.#sink.failed(isKnown ? error : new Fault(codeOf(error), error.message, { cause: error }));
+    if (!this.#isOver) {
+      this.#isOver = true;
+      const isKnown = error instanceof Fault || error instanceof BodyFailure;
+      this.#sink.failed(isKnown ? error : new Fault(codeOf(error), error.message, { cause: error }));
+    }
+    this.#free();
   }
 
-  #left(): void {
-    this.#leaveQueue?.();
-    this.#leaveQueue = null;
+  #free(): void {
+    const freed = this.#freed;
+    this.#freed = null;
+    freed?.();
   }
 }

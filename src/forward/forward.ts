@@ -1,6 +1,6 @@
+import { addressGroup } from '../base/address.js';
 import { Receipt, type Observed } from '../model/proofs.js';
 import type { CleanRequest } from '../model/request.js';
-import type { Subject } from '../model/subject.js';
 import type { ForwardContext, Forwarded, ForwardReply } from './context.js';
 import { Exchange } from './exchange.js';
 import { admittedHeaders, observedHeaders } from './header-list.js';
@@ -25,15 +25,14 @@ export function createForward(context: ForwardContext): Forward {
     const request = isReceipt ? proof.admission.permit.target.request : proof.request;
     const headers = isReceipt ? admittedHeaders(proof, context.request) : observedHeaders(proof, context.request);
     const isStream = target?.facts.route.stream === 'sse';
+    if (isStream) request.place.leave(); // streams have places of their own
     return new Exchange({
       context,
       reply,
       request,
       live: isReceipt ? proof.admission.permit.identity.live : () => null,
       send: {
-        use: isStream
-          ? { kind: 'stream', subject: isReceipt ? nameOf(proof.admission.permit.identity.subject) : null }
-          : { kind: 'request' },
+        use: { kind: isStream ? 'stream' : 'request', subject: ownerOf(proof, request, isStream) },
         method: request.method,
         target: isReceipt ? proof.admission.permit.target.facts.forwardTarget : originalTarget(request),
         headers,
@@ -46,7 +45,14 @@ export function createForward(context: ForwardContext): Forward {
   };
 }
 
-const nameOf = ({ kind, id }: Subject): string => `${kind}:${id}`;
+/** Where nothing is enforced a request counts for its address, and a stream for nobody. */
+function ownerOf(proof: Receipt | Observed, request: CleanRequest, isStream: boolean): string | null {
+  if (proof instanceof Receipt) {
+    const { kind, id } = proof.admission.permit.identity.subject;
+    return `${kind}:${id}`;
+  }
+  return isStream ? null : addressGroup(request.clientAddress);
+}
 
 const streamed = ({ body }: CleanRequest): ReturnType<CleanRequest['body']['stream']> | null =>
   body.framing === 'none' || body.length === 0 ? null : body.stream();

@@ -6,7 +6,7 @@ export interface UpstreamOptions {
   /** `http://HOST:PORT`. */
   readonly origin: string;
   readonly connections: number;
-  /** Requests that may wait for a connection. */
+  /** Requests that may wait for a connection, those of one subject in turn with those of others. */
   readonly queue: number;
   /** Streams that may be open, in sum and for one subject. */
   readonly streamConnections: number;
@@ -16,10 +16,11 @@ export interface UpstreamOptions {
 }
 
 /** Each kind has connections of its own: neither open streams nor a full queue keep a probe or a short request waiting. */
-export type UpstreamUse =
-  | { readonly kind: 'request' | 'probe' }
-  /** Null where nobody is known: then only the sum counts. */
-  | { readonly kind: 'stream'; readonly subject: string | null };
+export interface UpstreamUse {
+  readonly kind: 'request' | 'stream' | 'probe';
+  /** Whose it is: nobody may have all places. Null where nobody is known: then only the sum counts. */
+  readonly subject: string | null;
+}
 
 export interface UpstreamRequest {
   readonly use: UpstreamUse;

@@ -1,10 +1,10 @@
 import { createRequire } from 'node:module';
 import type { buildConnector as BuildConnector, Pool as PoolClass } from 'undici';
 import type { Logger } from '../base/log.js';
-import { Fault } from '../model/codes.js';
 import type { Meter } from '../model/meter.js';
 import { Call } from './call.js';
 import { guardVersion } from './guard-version.js';
+import { Line, type Waiter } from './line.js';
 import type { UpstreamCall, UpstreamOptions, UpstreamRequest, UpstreamSink } from './port.js';
 
 // The front of the package loads its fetch, caches, mocks and proxies as well: 4 MiB that nothing here uses.
@@ -34,14 +34,17 @@ const keepAliveMs = 4_000;
 
 type PoolOptions = Pick<UpstreamOptions, 'origin' | 'connections' | 'queue' | 'connectTimeoutMs' | 'headersTimeoutMs'>;
 
-/** One undici pool, with a watchdog that replaces it when it waits and runs nothing. */
+/** One undici pool with a fair line before it, and a watchdog that replaces it when it waits and runs nothing. */
 export class WatchedPool {
   readonly #options: PoolOptions;
   readonly #ports: UpstreamPorts;
   readonly #times: WatchTimes;
   readonly #watch: NodeJS.Timeout;
+  readonly #line: Line<QueuedCall>;
   #pool: Pool;
-  #waiting = 0;
+  /** Calls that the pool has: each has a connection, or waits until its own is made. */
+  #dispatched = 0;
+  #isServing = false;
   #stuckTicks = 0;
   #idleTicks = 0;
   #spent: (() => void) | null = null;
@@ -50,6 +53,7 @@ export class WatchedPool {
     this.#options = options;
     this.#ports = ports;
     this.#times = ports.watch ?? usualTimes;
+    this.#line = new Line(options.queue);
     this.#pool = newPool(options);
     this.#watch = setInterval(() => {
       this.#look();
@@ -57,23 +61,20 @@ export class WatchedPool {
     this.#watch.unref();
   }
 
-  send({ method, target, headers, body, bodyTimeoutMs }: UpstreamRequest, sink: UpstreamSink): UpstreamCall {
-    const { queue, connections } = this.#options;
-    // A call waits, too, while its connection is made: those places come on top of the queue.
-    if (this.#waiting >= queue + connections) {
-      throw new Fault('upstream.busy', `upstream.queue of ${String(queue)} is full`);
+  send(request: UpstreamRequest, sink: UpstreamSink): UpstreamCall {
+    const call = new Call(sink, this.#freed);
+    if (this.#dispatched < this.#options.connections) {
+      this.#dispatch(request, call);
+      return call;
     }
-    this.#waiting += 1;
-    const call = new Call(sink, () => {
-      this.#waiting -= 1;
-    });
-    // `reset: false`: after HEAD the connection may go on.
-    this.#pool.dispatch({ path: target, method, headers, body, bodyTimeout: bodyTimeoutMs, reset: false }, call);
-    return call;
+    const queued = new QueuedCall(request, call, this.#line);
+    this.#line.join(queued);
+    return queued;
   }
 
   stats(): { readonly connected: number; readonly pending: number; readonly running: number } {
-    return this.#pool.stats;
+    const { connected, pending, running } = this.#pool.stats;
+    return { connected, pending: pending + this.#line.size, running };
   }
 
   /** @param spent told once, when its connections are given back; until then it is as it was, and after that it takes the odd latecomer */
@@ -85,6 +86,24 @@ export class WatchedPool {
     clearInterval(this.#watch);
     await this.#pool.destroy();
   }
+
+  #dispatch({ method, target, headers, body, bodyTimeoutMs }: UpstreamRequest, call: Call): void {
+    this.#dispatched += 1;
+    // `reset: false`: after HEAD the connection may go on.
+    this.#pool.dispatch({ path: target, method, headers, body, bodyTimeout: bodyTimeoutMs, reset: false }, call);
+  }
+
+  readonly #freed = (): void => {
+    this.#dispatched -= 1;
+    if (this.#isServing) return; // a pool that is gone fails a call at once: no recursion through a long line
+    this.#isServing = true;
+    while (this.#dispatched < this.#options.connections) {
+      const next = this.#line.next();
+      if (next === null) break;
+      this.#dispatch(next.request, next.call);
+    }
+    this.#isServing = false;
+  };
 
   #look(): void {
     const { pending, running } = this.#pool.stats;
@@ -108,6 +127,31 @@ export class WatchedPool {
     const former = this.#pool;
     this.#pool = newPool(this.#options);
     former.destroy(new Error('the pool was replaced')).catch(() => undefined); // its requests have been told; nothing is left to report
+  }
+}
+
+/** A call that waits for its turn. */
+class QueuedCall implements UpstreamCall, Waiter {
+  readonly request: UpstreamRequest;
+  readonly call: Call;
+  readonly #line: Line<QueuedCall>;
+
+  constructor(request: UpstreamRequest, call: Call, line: Line<QueuedCall>) {
+    this.request = request;
+    this.call = call;
+    this.#line = line;
+  }
+
+  get subject(): string {
+    return this.request.use.subject ?? '';
+  }
+
+  abort(): void {
+    if (!this.#line.leave(this)) this.call.abort();
+  }
+
+  resume(): void {
+    this.call.resume();
   }
 }
 

@@ -68,6 +68,7 @@ export function createGate(context: GateContext): Gate {
         userAgent: all.get('user-agent') ?? null,
         expectsContinue: expects !== undefined,
         body: raw.body,
+        place: raw.place,
       }),
     );
   };

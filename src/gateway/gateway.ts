@@ -1,4 +1,4 @@
 export { createHandle, type Handle } from './handle.js';
-export { listen, type Listener, type ListenOptions } from './listen.js';
+export { listen, type Listener, type ListenOptions, type Shed } from './listen.js';
 export type { AnswerOptions, Generation, Stages } from './stages.js';
 export type { InspectBudget } from './body.js';

@@ -5,25 +5,40 @@ import type { Clock } from '../base/clock.js';
 import { newDecisionId } from '../base/ids.js';
 import type { RefusalCode } from '../model/codes.js';
 import type { Meter } from '../model/meter.js';
+import type { Place, Share } from '../model/place.js';
 import type { RawRequest } from '../model/request.js';
 import { IncomingBody, type BodyLimits } from './body.js';
 import { clientErrorCode, endWith } from './client-error.js';
-import { OpenSockets, type Turn } from './open-sockets.js';
+import { OpenSockets, type SocketLimits, type Turn } from './open-sockets.js';
 import { toRaw } from './raw-request.js';
+import { statusOf } from './respond.js';
 import { newServer, type ServerSettings } from './server.js';
 import { StalledReaders } from './stalled-readers.js';
+import { turnAway } from './turn-away.js';
+import { RequestTurn } from './turn.js';
 
-export interface ListenOptions extends ServerSettings {
+export interface ListenOptions extends ServerSettings, SocketLimits {
   readonly host: string;
   readonly port: number;
-  readonly maxConnectionsPerAddress: number;
   /** Longest time in which a client takes nothing of its answer. */
   readonly answerStallTimeoutMs: number;
+}
+
+/** A request that was turned away before anything of it was read. */
+export interface Shed {
+  readonly id: string;
+  readonly address: string;
+  readonly code: RefusalCode;
+  readonly method: string;
+  readonly status: number;
 }
 
 export interface ListenPorts {
   readonly clock: Clock;
   readonly meter: Meter;
+  /** A place for the next request, or why there is none. Asked before anything of it is read. */
+  readonly enter: (share: Share) => Place | RefusalCode;
+  readonly shed: (facts: Shed) => void;
   /** Answers one request; settles when the exchange is over. */
   readonly handle: (raw: RawRequest, response: ServerResponse) => Promise<void>;
   /** Bytes that never became a request. */
@@ -47,8 +62,6 @@ export interface Listener {
 const quietMs = 1_000;
 const stallCheckMs = 500;
 
-const ignored = (): void => undefined;
-
 /** Opens a listener that turns every request, and every kind of not-quite request, into one call of `handle`. */
 export function listen(options: ListenOptions, ports: ListenPorts): Promise<Listener> {
   const door = new Door(options, ports);
@@ -67,7 +80,7 @@ class Door implements Listener {
   constructor(options: ListenOptions, ports: ListenPorts) {
     this.#ports = ports;
     this.#server = newServer(options);
-    this.#sockets = new OpenSockets(options.maxConnectionsPerAddress, ports.meter);
+    this.#sockets = new OpenSockets(options, ports.meter);
     const stalled = new StalledReaders(options.answerStallTimeoutMs);
     this.#stallWatch = setInterval(
       () => {
@@ -145,25 +158,39 @@ class Door implements Listener {
     for (const socket of this.#sockets.all()) if (this.#sockets.isQuiet(socket)) socket.destroySoon();
   }
 
-  #serve(turn: RequestTurn): void {
+  #serve(turn: RequestTurn, share: Share): void {
     const { request, response } = turn;
-    const { clock, bodyLimits, handle, bug } = this.#ports;
+    const { clock, bodyLimits, handle, bug, enter } = this.#ports;
+    const place = enter(share);
     this.#inProgress += 1;
     if (this.#isDraining) response.setHeader('Connection', 'close');
     const body = new IncomingBody(request, response, bodyLimits());
     response.on('close', () => {
       this.#inProgress -= 1;
+      if (typeof place !== 'string') place.leave();
       body.release();
       this.#sockets.ended(request.socket);
       // Its head may have gone out before the draining began, with a promise to keep the connection.
       if (this.#isDraining && this.#sockets.isQuiet(request.socket)) request.socket.destroySoon();
     });
-    const raw = toRaw(request, body, clock);
+    if (typeof place === 'string') {
+      this.#turnAway(turn, place, body);
+      return;
+    }
+    const raw = toRaw(request, { body, place }, clock);
     turn.id = raw.id;
     handle(raw, response).catch((thrown: unknown) => {
       bug(thrown); // the path ends in an outcome whatever happens; if it does not, nobody may be left hanging
       response.destroy();
     });
+  }
+
+  #turnAway(turn: RequestTurn, code: RefusalCode, body: IncomingBody): void {
+    const { clock, shed, bug } = this.#ports;
+    const { socket, method = '' } = turn.request;
+    turn.id = newDecisionId(clock.nowMs());
+    shed({ id: turn.id, address: normalAddress(socket.remoteAddress), code, method, status: statusOf(code) });
+    turnAway(turn, code, body).catch(bug);
   }
 
   #notARequest(error: NodeJS.ErrnoException, socket: Socket): void {
@@ -188,25 +215,5 @@ class Door implements Listener {
       endWith(socket, code, id);
     };
     return { request: null, begin };
-  }
-}
-
-class RequestTurn implements Turn {
-  readonly request: IncomingMessage;
-  readonly response: ServerResponse;
-  readonly #serve: (turn: RequestTurn) => void;
-  /** Of the decision; known once it began. */
-  id = '';
-
-  constructor(request: IncomingMessage, response: ServerResponse, serve: (turn: RequestTurn) => void) {
-    this.request = request;
-    this.response = response;
-    this.#serve = serve;
-    request.on('error', ignored); // told to whoever reads the body; nobody else needs it
-    response.on('error', ignored);
-  }
-
-  begin(): void {
-    this.#serve(this);
   }
 }

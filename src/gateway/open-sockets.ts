@@ -2,34 +2,48 @@ import type { IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
 import { addressGroup, normalAddress } from '../base/address.js';
 import type { Meter } from '../model/meter.js';
+import type { Share } from '../model/place.js';
 
 /** What happens on a connection when it is its turn: a request, or bytes that are none. */
 export interface Turn {
   /** Null for bytes that are no request. */
   readonly request: IncomingMessage | null;
-  begin(): void;
+  /** @param share of the address that the connection comes from */
+  begin(share: Share): void;
+}
+
+export interface SocketLimits {
+  readonly maxConnectionsPerAddress: number;
+  /** Requests that a client may send before the first is answered; nobody needs to. */
+  readonly maxPipelinedPerConnection: number;
+  /** The same for all connections together. */
+  readonly maxPipelined: number;
+}
+
+/** What is open from one address. */
+interface Group extends Share {
+  open: number;
 }
 
 interface Line {
+  readonly group: Group;
   current: Turn | null;
   waiting: Turn[];
 }
-
-/** Requests that a client may send before the first is answered; nobody needs to. */
-const waitingMax = 64;
 
 /**
  * Open connections by address, and the line of requests on each. The next one is not looked at before the one in front is answered,
  * and never when its answer closed the connection: what was refused may have meant the bytes behind it otherwise than we read them.
  */
 export class OpenSockets {
-  readonly #perAddressMax: number;
+  readonly #limits: SocketLimits;
   readonly #meter: Meter;
-  readonly #byAddress = new Map<string, number>();
+  readonly #byAddress = new Map<string, Group>();
   readonly #lines = new Map<Socket, Line>();
+  #waiting = 0;
 
-  constructor(perAddressMax: number, meter: Meter) {
-    this.#perAddressMax = perAddressMax;
+  constructor(limits: SocketLimits, meter: Meter) {
+    this.#limits = limits;
     this.#meter = meter;
   }
 
@@ -42,20 +56,22 @@ export class OpenSockets {
   }
 
   opened(socket: Socket): void {
-    const group = addressGroup(normalAddress(socket.remoteAddress));
-    const open = this.#byAddress.get(group) ?? 0;
-    if (open >= this.#perAddressMax) {
+    const address = addressGroup(normalAddress(socket.remoteAddress));
+    const group = this.#byAddress.get(address) ?? { open: 0, held: 0 };
+    if (group.open >= this.#limits.maxConnectionsPerAddress) {
       this.#meter.connectionRefused('address');
       socket.destroy();
       return;
     }
-    this.#byAddress.set(group, open + 1);
-    this.#lines.set(socket, { current: null, waiting: [] });
+    group.open += 1;
+    this.#byAddress.set(address, group);
+    const line: Line = { group, current: null, waiting: [] };
+    this.#lines.set(socket, line);
     socket.on('close', () => {
       this.#lines.delete(socket);
-      const left = (this.#byAddress.get(group) ?? 1) - 1;
-      if (left === 0) this.#byAddress.delete(group);
-      else this.#byAddress.set(group, left);
+      this.#waiting -= line.waiting.length;
+      group.open -= 1;
+      if (group.open === 0) this.#byAddress.delete(address);
     });
   }
 
@@ -65,10 +81,12 @@ export class OpenSockets {
     if (line === undefined) return; // refused or gone
     if (line.current === null) {
       line.current = turn;
-      turn.begin();
-    } else if (line.waiting.length < waitingMax) {
+      turn.begin(line.group);
+    } else if (this.#hasRoom(line)) {
       line.waiting.push(turn);
+      this.#waiting += 1;
     } else {
+      this.#meter.connectionRefused('pipelined');
       socket.destroy();
     }
   }
@@ -76,7 +94,10 @@ export class OpenSockets {
   /** The same for bytes that are no request; a waiting request whose body they were is given up for them. */
   queueBroken(socket: Socket, turn: Turn): void {
     const waiting = this.#lines.get(socket)?.waiting;
-    if (waiting?.at(-1)?.request?.complete === false) waiting.pop();
+    if (waiting?.at(-1)?.request?.complete === false) {
+      waiting.pop();
+      this.#waiting -= 1;
+    }
     this.queue(socket, turn);
   }
 
@@ -98,6 +119,13 @@ export class OpenSockets {
     const line = this.#lines.get(socket);
     if (line === undefined) return;
     line.current = socket.writable ? (line.waiting.shift() ?? null) : null;
-    line.current?.begin();
+    if (line.current === null) return;
+    this.#waiting -= 1;
+    line.current.begin(line.group);
+  }
+
+  #hasRoom({ waiting }: Line): boolean {
+    const { maxPipelinedPerConnection, maxPipelined } = this.#limits;
+    return waiting.length < maxPipelinedPerConnection && this.#waiting < maxPipelined;
   }
 }

@@ -2,10 +2,14 @@ import type { IncomingMessage } from 'node:http';
 import { normalAddress } from '../base/address.js';
 import type { Clock } from '../base/clock.js';
 import { newDecisionId } from '../base/ids.js';
-import type { RawRequest, RequestBody } from '../model/request.js';
+import type { RawRequest } from '../model/request.js';
 
 /** What the parser read, nothing merged and nothing decoded. */
-export const toRaw = (request: IncomingMessage, body: RequestBody, clock: Clock): RawRequest => {
+export const toRaw = (
+  request: IncomingMessage,
+  { body, place }: Pick<RawRequest, 'body' | 'place'>,
+  clock: Clock,
+): RawRequest => {
   const receivedAtMs = clock.nowMs();
   return {
     id: newDecisionId(receivedAtMs),
@@ -17,5 +21,6 @@ export const toRaw = (request: IncomingMessage, body: RequestBody, clock: Clock)
     rawHeaders: request.rawHeaders,
     peerAddress: normalAddress(request.socket.remoteAddress),
     body,
+    place,
   };
 };

@@ -44,7 +44,7 @@ const errorTypes: Readonly<Record<number, string>> = {
 };
 
 /** Seconds after which a 503 may be tried again, where nothing better is known. */
-const retryAfterFaultS = 1;
+export const retryAfterFaultS = 1;
 
 const isFaultCode = (code: Code): code is FaultCode => code in faults;
 

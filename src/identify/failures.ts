@@ -37,18 +37,18 @@ interface Line {
 
 /** 100,000 buckets are about 15 MB; beyond that, new addresses share one. */
 const bucketsMax = 100_000;
-/** First uses that one address may have waiting for its own other ones. */
-const waitingMax = 256;
-
 class Failures implements FailureBuckets {
   readonly #addresses: GcraTable;
   readonly #pairs: GcraTable;
   readonly #lines = new Map<string, Line>();
   readonly #clock: Pick<Clock, 'monotonicMs'>;
+  readonly #waitingMax: number;
 
-  constructor(addresses: GcraTable, pairs: GcraTable, clock: Pick<Clock, 'monotonicMs'>) {
-    this.#addresses = addresses;
-    this.#pairs = pairs;
+  constructor(limits: FailureLimits, clock: Pick<Clock, 'monotonicMs'>) {
+    const max = limits.bucketsMax ?? bucketsMax;
+    this.#addresses = new GcraTable(limits.perMinute, max);
+    this.#pairs = new GcraTable(limits.perMinutePerKey, max);
+    this.#waitingMax = limits.waitingPerAddress;
     this.#clock = clock;
   }
 
@@ -69,7 +69,7 @@ class Failures implements FailureBuckets {
       const line = this.#lineOf(group);
       if (this.#hasRoom(group, keyId, line)) return this.#hold(group, keyId, line);
       // Not used up and yet no room: another attempt holds it, and wakes this one when it ends.
-      if (line.waiting.length >= waitingMax) return null;
+      if (line.waiting.length >= this.#waitingMax) return null;
       await new Promise<void>((resolve) => line.waiting.push(resolve));
     }
     return null;
@@ -110,11 +110,14 @@ class Failures implements FailureBuckets {
   }
 }
 
-/** @param limits failures per minute; each is also what may be used up at once */
-export function createFailureBuckets(
-  limits: { readonly perMinute: number; readonly perMinutePerKey: number; readonly bucketsMax?: number },
-  clock: Pick<Clock, 'monotonicMs'>,
-): FailureBuckets {
-  const max = limits.bucketsMax ?? bucketsMax;
-  return new Failures(new GcraTable(limits.perMinute, max), new GcraTable(limits.perMinutePerKey, max), clock);
+export interface FailureLimits {
+  /** Failures per minute; each is also what may be used up at once. */
+  readonly perMinute: number;
+  readonly perMinutePerKey: number;
+  /** First uses of keys that one address may have waiting for its own other ones. */
+  readonly waitingPerAddress: number;
+  readonly bucketsMax?: number;
 }
+
+export const createFailureBuckets = (limits: FailureLimits, clock: Pick<Clock, 'monotonicMs'>): FailureBuckets =>
+  new Failures(limits, clock);

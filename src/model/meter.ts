@@ -22,7 +22,7 @@ export interface Meter {
   policyInstanceReplaced(): void;
   upstreamError(code: Code): void;
   upstreamPoolReplaced(): void;
-  connectionRefused(reason: 'address' | 'total'): void;
+  connectionRefused(reason: 'address' | 'total' | 'pipelined'): void;
   reload(result: 'success' | 'failure'): void;
   /** Read at scrape time. */
   gauge(name: GaugeName, read: () => number): void;
@@ -43,6 +43,9 @@ export type AuthReason =
 
 export type GaugeName =
   | 'requests_in_progress'
+  | 'places_taken'
+  | 'shed_ratio'
+  | 'memory_short'
   | 'hash_queue_length'
   | 'limit_buckets'
   | 'audit_queue_length'

@@ -1,6 +1,7 @@
 import type { Readable } from 'node:stream';
 import type { Result } from '../base/result.js';
 import type { Refusal } from './codes.js';
+import type { Place } from './place.js';
 
 /** A body on its way in. Exactly one of `collect` and `stream` is used, once; the first use sends `100 Continue` where the client waits for it. */
 export interface RequestBody {
@@ -35,6 +36,7 @@ export interface RawRequest {
   /** Normal form of the socket's address. */
   readonly peerAddress: string;
   readonly body: RequestBody;
+  readonly place: Place;
 }
 
 export interface HeaderField {
@@ -75,6 +77,7 @@ export class CleanRequest {
   readonly userAgent: string | null;
   readonly expectsContinue: boolean;
   readonly body: RequestBody;
+  readonly place: Place;
 
   private constructor(facts: CleanFacts) {
     this.id = facts.id;
@@ -90,6 +93,7 @@ export class CleanRequest {
     this.userAgent = facts.userAgent;
     this.expectsContinue = facts.expectsContinue;
     this.body = facts.body;
+    this.place = facts.place;
   }
 
   /** For the gate. */
@@ -119,4 +123,5 @@ export type CleanFacts = Pick<
   | 'userAgent'
   | 'expectsContinue'
   | 'body'
+  | 'place'
 >;

@@ -25,7 +25,7 @@ const headBytesMax = 4_096;
 
 /** Health, readiness and metrics on a listener of their own: no credential, no secret, no cost. */
 export function startProbes(
-  options: { readonly host: string; readonly port: number },
+  options: { readonly host: string; readonly port: number; readonly maxConnections: number },
   ports: ProbePorts,
 ): Promise<Probes> {
   let isDraining = false;
@@ -44,7 +44,7 @@ export function startProbes(
       });
     },
   );
-  server.maxConnections = 512;
+  server.maxConnections = options.maxConnections;
   return new Promise((resolve, reject) => {
     server.once('error', reject);
     server.listen({ host: options.host, port: options.port }, () => {

@@ -80,7 +80,10 @@ export const auditEventTypes = {
     severity: 'error',
     says: 'A request was refused because the gateway or something that it needs was not available.',
   },
-  'system.overloaded': { severity: 'warning', says: 'A request was refused because too many were in progress.' },
+  'system.overloaded': {
+    severity: 'warning',
+    says: 'A request was refused because too much was under way: requests, bodies, memory, or work for the event loop.',
+  },
   'security.malformed-request': { severity: 'warning', says: 'The gate refused the bytes of a request.' },
   'security.refusals-folded': {
     severity: 'warning',

@@ -41,7 +41,10 @@ export const counters = {
   policy_instances_replaced_total: counter('Policy instances that were thrown away after an error.'),
   upstream_errors_total: counter('Requests that failed on their way to the memory server and back, by code.', 'code'),
   upstream_pools_replaced_total: counter('Connection pools that were stuck and were replaced.'),
-  connections_refused_total: counter('Client connections that were closed at once.', 'reason'),
+  connections_refused_total: counter(
+    'Client connections that were closed: total and address when they were opened, pipelined for too many requests in waiting.',
+    'reason',
+  ),
   config_reloads_total: counter('Reloads that were tried.', 'result'),
 } as const satisfies Record<string, MetricFamily>;
 
@@ -57,6 +60,9 @@ export const histograms = {
 
 export const gauges = {
   requests_in_progress: gauge('Requests between head and end.'),
+  places_taken: gauge('Requests in progress that count for gateway.max_requests_in_progress: all but streams.'),
+  shed_ratio: gauge('Part of the new requests that is turned away because the event loop is late, 0 to 1.'),
+  memory_short: gauge('1 while new requests are turned away because memory is short.'),
   hash_queue_length: gauge('Credentials that wait for an Argon2id computation.'),
   limit_buckets: gauge('Buckets of rate limits in memory.'),
   audit_queue_length: gauge('Records that wait for the disk.'),

@@ -8,9 +8,9 @@ import type { Disk } from './disk.js';
 import { entryOf, ownEvent } from './entries.js';
 import type { Journal } from './journal.js';
 import type { Lock } from './lock.js';
-import { Writer } from './writer.js';
+import { Writer, type QueueBounds } from './writer.js';
 
-export interface AuditLogOptions {
+export interface AuditLogOptions extends QueueBounds {
   /** Directory of the segments; made with mode 0700. */
   readonly dir: string;
   /** Size at which a new segment begins. */
@@ -95,7 +95,7 @@ export class DurableLog implements AuditLog {
     const { options, ports } = opening;
     this.#opening = opening;
     this.#journal = journal;
-    this.#writer = new Writer(journal, ports);
+    this.#writer = new Writer(journal, ports, options);
     this.#budget = new Budget({
       perSecond: options.refusalsPerSecond,
       perSecondPerAddress: options.refusalsPerSecondPerAddress,

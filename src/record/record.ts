@@ -8,7 +8,7 @@ import { Observed, Receipt, type Admission } from '../model/proofs.js';
 import type { Outcome, Trail } from '../model/trail.js';
 import type { AuditLog } from './log.js';
 import { admittedEvent, decisionEvent, outcomeEvent } from './decision-text.js';
-import { allowed, denied, wouldDeny } from './verdicts.js';
+import { allowed, denied, typeOf, wouldDeny } from './verdicts.js';
 
 export { openAuditLog } from './open.js';
 export type { AuditLog, AuditLogOptions, AuditLogPorts, AuditLogStatus } from './log.js';
@@ -24,6 +24,12 @@ export interface Malformed {
   readonly code: RefusalCode;
 }
 
+/** What is known of a request that was turned away unread. */
+export interface Unread extends Malformed {
+  readonly method: string;
+  readonly status: number;
+}
+
 /** The stage that makes decisions durable before they take effect, and tells how requests ended. */
 export interface RecordStage {
   /** Returns when the decision is on disk, or queued where reads are buffered. @throws Fault `record.unavailable`; then nothing may go upstream */
@@ -34,6 +40,8 @@ export interface RecordStage {
   refusal(trail: Trail, why: Refusal | Fault): Promise<void> | void;
   /** Bytes that never became a request. */
   malformed(facts: Malformed): void;
+  /** A request that was turned away before anything of it was read: counted, and recorded under the budget. */
+  shed(facts: Unread): void;
   /** How a request ended: a record where it was admitted or observed, and the metrics always. */
   outcome(trail: Trail, outcome: Outcome): void;
 }
@@ -62,8 +70,8 @@ const isBuffered = ({ permit }: Admission, durability: RecordContext['durability
   return durability[route.class] === 'buffered' && reads.has(route.permission);
 };
 
-const malformedEvent = ({ id, address, code }: Malformed, atMs: number): AuditEvent => ({
-  type: 'security.malformed-request',
+const unreadEvent = ({ id, address, code }: Malformed, atMs: number): AuditEvent => ({
+  type: typeOf(code),
   severity: 'warning',
   atMs,
   fields: { id, client_address: address, effect: 'deny', code },
@@ -74,7 +82,7 @@ type Standing = 'owed' | 'offered' | 'folded';
 
 /** The stage over an open log. */
 export function createRecord(context: RecordContext): RecordStage {
-  const { log, meter, clock, durability } = context;
+  const { log, clock, durability } = context;
   // Requests on their way upstream, and what becomes of their outcome.
   const open = new Map<string, Standing>();
   const groupOf = (trail: Trail): string => addressGroup(trail.request?.clientAddress ?? trail.raw.peerAddress);
@@ -108,13 +116,23 @@ export function createRecord(context: RecordContext): RecordStage {
       if (!isKnown(trail)) log.noteUnderBudget(event, groupOf(trail));
       else return log.commit({ ...event, yieldsReserve: true }).catch(() => undefined); // the log has counted the loss
     },
-    malformed(facts) {
-      meter.refusal(facts.code);
-      log.noteUnderBudget(malformedEvent(facts, clock.nowMs()), addressGroup(facts.address));
-    },
+    ...unread(context),
     outcome: outcomes(context, open),
   };
 }
+
+/** What was never read: counted, and recorded under the budget. */
+const unread = ({ log, meter, clock }: RecordContext): Pick<RecordStage, 'malformed' | 'shed'> => ({
+  malformed: (facts) => {
+    meter.refusal(facts.code);
+    log.noteUnderBudget(unreadEvent(facts, clock.nowMs()), addressGroup(facts.address));
+  },
+  shed: (facts) => {
+    const { method, status, code } = facts;
+    meter.request({ method, route: 'none', status, durationS: 0, code });
+    log.noteUnderBudget(unreadEvent(facts, clock.nowMs()), addressGroup(facts.address));
+  },
+});
 
 const outcomes =
   ({ log, meter, clock }: RecordContext, open: Map<string, Standing>): RecordStage['outcome'] =>

@@ -14,6 +14,7 @@ const exact: Partial<Record<Code, AuditEventType>> = {
 
 const byRoom: Readonly<Record<string, AuditEventType>> = {
   gate: 'security.malformed-request',
+  pressure: 'system.overloaded',
   identify: 'auth.failed',
   resolve: 'authorization.unresolved',
   space: 'authorization.space-refused',

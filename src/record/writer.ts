@@ -5,6 +5,12 @@ import type { Meter } from '../model/meter.js';
 import type { Entry } from './entries.js';
 import { LogFull, type Journal } from './journal.js';
 
+/** Beyond either the disk is not keeping up, and waiting longer would only use memory. */
+export interface QueueBounds {
+  readonly queueEntries: number;
+  readonly queueBytes: number;
+}
+
 export interface WriterPorts {
   readonly clock: Clock;
   readonly log: Logger;
@@ -14,9 +20,6 @@ export interface WriterPorts {
 // A batch is rendered and hashed on the event loop in one go: a few milliseconds at most.
 const batchRecordsMax = 1_024;
 const batchBytesMax = 1_048_576;
-// Beyond this the disk is not keeping up, and waiting longer would only use memory.
-const queueRecordsMax = 65_536;
-const queueBytesMax = 64 * 1_048_576;
 // Records that nobody waits for ride along with the next commit, or go by themselves after this.
 const noteDelayMs = 20;
 const noteBytesMax = 65_536;
@@ -26,6 +29,7 @@ const retryEveryMs = 500;
 export class Writer {
   readonly #journal: Journal;
   readonly #ports: WriterPorts;
+  readonly #bounds: QueueBounds;
   #queue: Entry[] = [];
   #queueBytes = 0;
   #waiting = 0;
@@ -38,9 +42,10 @@ export class Writer {
   #retryAt = 0;
   #failedAt = -Infinity;
 
-  constructor(journal: Journal, ports: WriterPorts) {
+  constructor(journal: Journal, ports: WriterPorts, bounds: QueueBounds) {
     this.#journal = journal;
     this.#ports = ports;
+    this.#bounds = bounds;
   }
 
   /** Why nothing can be written now; null when all is well. */
@@ -100,7 +105,8 @@ export class Writer {
   }
 
   #overflow(): string | null {
-    const isFull = this.#queue.length >= queueRecordsMax || this.#queueBytes >= queueBytesMax;
+    const { queueEntries, queueBytes } = this.#bounds;
+    const isFull = this.#queue.length >= queueEntries || this.#queueBytes >= queueBytes;
     return isFull ? 'the queue of the audit log is full' : null;
   }
 

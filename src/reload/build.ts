@@ -1,5 +1,7 @@
 import type { Clock } from '../base/clock.js';
+import { no } from '../base/result.js';
 import type { Meter } from '../model/meter.js';
+import type { CleanRequest } from '../model/request.js';
 import type { Trail, Outcome } from '../model/trail.js';
 import { createAuthorize, createPreview } from '../authorize/authorize.js';
 import { createForward, type Upstream } from '../forward/forward.js';
@@ -23,6 +25,8 @@ export interface LongLived {
   readonly buckets: Buckets;
   readonly auditLog: AuditLog;
   readonly inspectBudget: InspectBudget;
+  /** Told of the configuration in force. */
+  readonly pressureSet: (options: Sources['loaded']['config']['gateway']) => void;
   /** Spaces whose creation the memory server has acknowledged. */
   readonly createdSpaces: { has(name: string): boolean; add(name: string): void };
   readonly keyUsed: (id: string, deprecated: boolean) => void;
@@ -51,9 +55,11 @@ export function buildGeneration(sources: Sources, parts: LongLived): BuiltGenera
   const { config } = sources.loaded;
   const upstream = parts.upstreamFor(config.upstream);
   const shared = sharedStages(sources, parts);
+  const enforcement = sources.modes.has('none') ? 'open' : config.enforcement;
+  const identify = identifyStage(sources, parts, sources.modes);
   const stages: Stages = {
     ...shared,
-    identify: identifyStage(sources, parts, sources.modes),
+    identify: enforcement === 'enforce' ? withinShare(identify) : identify,
     resolve: createResolve({
       profile: sources.profile,
       isKnownSpace: knownSpaces(sources, parts),
@@ -63,7 +69,7 @@ export function buildGeneration(sources: Sources, parts: LongLived): BuiltGenera
   };
   return {
     hash: sources.hash,
-    enforcement: sources.modes.has('none') ? 'open' : config.enforcement,
+    enforcement,
     stages,
     answers: { legacyLimitHeaders: config.limits.headers.legacy, ietfLimitHeaders: config.limits.headers.ietf },
     sources,
@@ -86,6 +92,19 @@ function identifyStage(sources: Sources, parts: LongLived, modes: Sources['modes
   const { ring: keys, verifier, failures, credentialClock: clock, meter, keyUsed: used } = parts;
   const { prefixes } = sources.loaded.config.keys;
   return createIdentify({ modes, prefixes, keys, verifier, failures, tokens: sources.tokens, clock, meter, used });
+}
+
+/** A caller that is known counts for itself, and may not have all places. */
+function withinShare(identify: Stages['identify']): Stages['identify'] {
+  type Answer = Awaited<ReturnType<Stages['identify']>>;
+  const claimed = ({ place }: CleanRequest, answer: Answer): Answer => {
+    const wrong = answer.ok ? place.claim(answer.value.subject) : null;
+    return wrong === null ? answer : no(wrong);
+  };
+  return (request) => {
+    const answer = identify(request);
+    return answer instanceof Promise ? answer.then((late) => claimed(request, late)) : claimed(request, answer);
+  };
 }
 
 function sharedStages(sources: Sources, parts: LongLived): SharedStages {

@@ -100,6 +100,7 @@ class GenerationHolder implements Reloader {
     const before = this.#current;
     parts.ring.replaceManifests(next.sources.manifests.entries);
     parts.inspectBudget.max = next.sources.loaded.config.gateway.inspect_max_bytes_in_progress;
+    parts.pressureSet(next.sources.loaded.config.gateway);
     this.#current = next;
     parts.upstreamSettled(next.upstream);
     this.#failure = null;

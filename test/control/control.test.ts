@@ -108,7 +108,7 @@ t.test('a revoke through the socket is in force when it returns, for a key that 
     prefixes: ['kor'],
     keys: ring,
     verifier,
-    failures: createFailureBuckets({ perMinute: 10, perMinutePerKey: 10 }, clock),
+    failures: createFailureBuckets({ perMinute: 10, perMinutePerKey: 10, waitingPerAddress: 256 }, clock),
     tokens,
     clock,
     meter,

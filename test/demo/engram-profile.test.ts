@@ -7,6 +7,7 @@ import { ok } from '../../src/base/result.js';
 import type { Target } from '../../src/model/proofs.js';
 import type { RequestBody } from '../../src/model/request.js';
 import { createResolve, loadProfile, type Profile } from '../../src/resolve/resolve.js';
+import { freePlace } from '../../src/model/place.js';
 
 const file = new URL('../../config/profiles/engram.yaml', import.meta.url).pathname;
 
@@ -91,6 +92,7 @@ function createGateway(profile: Profile): (sent: Sent) => Promise<Target | null>
       target,
       httpVersion: '1.1',
       peerAddress: '127.0.0.1',
+      place: freePlace,
       body: bodyOf(body),
       rawHeaders: [
         'Host',

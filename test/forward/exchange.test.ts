@@ -55,7 +55,14 @@ async function run(t: Test, { method = 'GET', body = {}, deadlineMs = 10_000 }: 
     reply: { response, ownHeaders: [] },
     request: CleanRequest.passed(facts),
     live: () => null,
-    send: { use: { kind: 'request' }, method, target: '/', headers: [], body: null, bodyTimeoutMs: 1_000 },
+    send: {
+      use: { kind: 'request', subject: 'a' },
+      method,
+      target: '/',
+      headers: [],
+      body: null,
+      bodyTimeoutMs: 1_000,
+    },
     deadlineMs,
     answer,
   }).run();

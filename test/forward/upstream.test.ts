@@ -9,7 +9,7 @@ import { BodyFailure } from '../../src/model/body-failure.js';
 import { Fault, refuse } from '../../src/model/codes.js';
 import type { Meter } from '../../src/model/meter.js';
 
-const ask: UpstreamUse = { kind: 'request' };
+const ask: UpstreamUse = { kind: 'request', subject: 'a' };
 const streamOf = (subject: string | null): UpstreamUse => ({ kind: 'stream', subject });
 const patienceMs = 5_000;
 
@@ -139,7 +139,7 @@ t.test('a retired client gives its connections back when it is idle, and takes a
     else held.push(() => response.end());
   });
   let spent = 0;
-  await open(upstream, { kind: 'probe' }).ended;
+  await open(upstream, { kind: 'probe', subject: null }).ended;
   const slow = open(upstream, ask, ['X-Hold', '1']);
   await until(() => held.length === 1);
   upstream.retire(() => (spent += 1));
@@ -156,7 +156,7 @@ t.test('a retired client gives its connections back when it is idle, and takes a
 
 t.test('streams', async (t) => {
   const responses: { end(): void }[] = [];
-  const { upstream } = await fixture(t, { connections: 1, queue: 0 }, ({ headers }, response) => {
+  const { upstream } = await fixture(t, { connections: 1, queue: 1 }, ({ headers }, response) => {
     if (headers['x-stream'] === undefined) response.end();
     else {
       response.flushHeaders();
@@ -175,7 +175,7 @@ t.test('streams', async (t) => {
   await t.rejects(stream('c'), { code: 'upstream.busy', message: /stream_connections of 3/ }, 'one too many in sum');
   await t.rejects(stream(null), { code: 'upstream.busy' }, 'whoever it is');
   t.equal(await open(upstream, ask).ended, 200, 'a plain request does not wait for them');
-  t.equal(await open(upstream, { kind: 'probe' }).ended, 200, 'nor does a probe');
+  t.equal(await open(upstream, { kind: 'probe', subject: null }).ended, 200, 'nor does a probe');
   first.abort();
   first.abort();
   const third = await stream('a');
@@ -204,17 +204,45 @@ t.test('streams', async (t) => {
 });
 
 t.test('a full request pool leaves probes and streams their connections', async (t) => {
-  const { upstream } = await fixture(t, { connections: 1, queue: 0 }, ({ headers }, response) => {
+  const { upstream } = await fixture(t, { connections: 1, queue: 1 }, ({ headers }, response) => {
     if (headers['x-hold'] === undefined) response.end();
   });
   const hung = open(upstream, ask, ['X-Hold', '1']);
   await until(() => upstream.stats().running === 1);
   const queued = open(upstream, ask);
   t.throws(() => open(upstream, ask), { code: 'upstream.busy' }, 'full');
-  t.equal(await open(upstream, { kind: 'probe' }).ended, 200);
+  t.equal(await open(upstream, { kind: 'probe', subject: null }).ended, 200);
   t.equal(await open(upstream, streamOf('a')).ended, 200);
   hung.abort();
   t.equal(await queued.ended, 200);
+});
+
+t.test('who gives up in the line leaves it, and is never sent', async (t) => {
+  const seen: (string | undefined)[] = [];
+  const { upstream } = await fixture(t, { connections: 1, queue: 1 }, ({ headers }, response) => {
+    seen.push(headers['x-name']?.toString());
+    if (headers['x-name'] !== 'held') response.end();
+  });
+  const held = open(upstream, ask, ['X-Name', 'held']);
+  await until(() => upstream.stats().running === 1);
+  const gone = open(upstream, ask, ['X-Name', 'gone']);
+  t.equal(upstream.stats().pending, 1, 'it is counted while it waits');
+  gone.abort();
+  gone.abort();
+  const next = open(upstream, ask, ['X-Name', 'next']);
+  held.abort();
+  t.equal(await next.ended, 200, 'its place was free');
+  t.strictSame(seen, ['held', 'next']);
+});
+
+t.test('a long line before a client that is closed ends all at once', async (t) => {
+  const { upstream } = await fixture(t, { connections: 1, queue: 40_000 }, () => undefined);
+  const held = open(upstream, ask);
+  await until(() => upstream.stats().running === 1);
+  const waiting = Array.from({ length: 10_000 }, () => open(upstream, ask));
+  await upstream.close();
+  const ends = await Promise.all([held, ...waiting].map(({ ended }) => ended));
+  t.ok(ends.every((end) => end instanceof Fault && end.code === 'upstream.unreachable'));
 });
 
 t.test('who is to blame', async (t) => {

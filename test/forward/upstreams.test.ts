@@ -33,7 +33,14 @@ const settings = (connections: number): Config['upstream'] => ({
 const ask = (upstream: Upstream): Promise<void> =>
   new Promise((resolve, reject) => {
     upstream.send(
-      { use: { kind: 'request' }, method: 'GET', target: '/', headers: [], body: null, bodyTimeoutMs: 1_000 },
+      {
+        use: { kind: 'request', subject: 'a' },
+        method: 'GET',
+        target: '/',
+        headers: [],
+        body: null,
+        bodyTimeoutMs: 1_000,
+      },
       { begin: () => true, head: silent, data: () => true, end: resolve, failed: reject },
     );
   });

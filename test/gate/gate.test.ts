@@ -9,6 +9,7 @@ import { normalHost } from '../../src/gate/host.js';
 import { canonicalName } from '../../src/gate/names.js';
 import { readTarget } from '../../src/gate/target.js';
 import type { RawRequest, RequestBody } from '../../src/model/request.js';
+import { freePlace } from '../../src/model/place.js';
 
 t.test('readTarget() takes paths and queries as they were sent', async (t) => {
   const cases = [
@@ -338,6 +339,7 @@ const raw = (over: Partial<RawRequest>): RawRequest => ({
   httpVersion: '1.1',
   rawHeaders: ['Host', 'h'],
   peerAddress: '127.0.0.1',
+  place: freePlace,
   body: noBody,
   ...over,
 });

@@ -62,7 +62,7 @@ function bench({
     prefixes: ['engram_key', 'kor'],
     keys: ring,
     verifier,
-    failures: createFailureBuckets({ perMinute, perMinutePerKey }, clock),
+    failures: createFailureBuckets({ perMinute, perMinutePerKey, waitingPerAddress: 256 }, clock),
     tokens,
     clock,
     meter,
@@ -301,7 +301,10 @@ t.test('failures of a /64 count together, and with many ids too', async (t) => {
 
 t.test('failure buckets are bounded, and filling them frees nobody', async (t) => {
   const clock = new FakeClock();
-  const buckets = createFailureBuckets({ perMinute: 2, perMinutePerKey: 2, bucketsMax: 50 }, clock);
+  const buckets = createFailureBuckets(
+    { perMinute: 2, perMinutePerKey: 2, waitingPerAddress: 256, bucketsMax: 50 },
+    clock,
+  );
   buckets.charge('attacker', 'a');
   buckets.charge('attacker', 'a');
   t.ok(buckets.exhausted('attacker', 'a') > 0);
@@ -350,7 +353,7 @@ t.test('one address has no more attempts under way than it may fail; another one
 });
 
 t.test('a claim is given back unless the attempt failed', async (t) => {
-  const failures = createFailureBuckets({ perMinute: 3, perMinutePerKey: 2 }, new FakeClock());
+  const failures = createFailureBuckets({ perMinute: 3, perMinutePerKey: 2, waitingPerAddress: 256 }, new FakeClock());
   const first = await failures.claim('a', 'k');
   const second = await failures.claim('a', 'k');
   const waiting = failures.claim('a', 'k');

@@ -8,6 +8,7 @@ import { anonymous } from '../../src/model/subject.js';
 import type { SpaceSet } from '../../src/model/target.js';
 import type { Trail } from '../../src/model/trail.js';
 import { createBuckets, createLimit, type Buckets } from '../../src/limit/limit.js';
+import { freePlace } from '../../src/model/place.js';
 
 interface Who {
   readonly limits: readonly LimitSpec[];
@@ -51,6 +52,7 @@ function permitOf({
     clientRequestId: null,
     userAgent: null,
     expectsContinue: false,
+    place: freePlace,
     body,
   });
   const target = Target.resolved(request, {
@@ -86,6 +88,7 @@ const raw: RawRequest = {
   httpVersion: '1.1',
   rawHeaders: [],
   peerAddress: '10.0.0.1',
+  place: freePlace,
   body,
 };
 const trailOf = (): Trail => ({

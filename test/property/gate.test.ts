@@ -15,6 +15,7 @@ import { anonymous } from '../../src/model/subject.js';
 import { createResolve } from '../../src/resolve/resolve.js';
 import { loadProfile } from '../../src/resolve/profile.js';
 import { readAll } from '../wire/support/strict-reader.js';
+import { freePlace } from '../../src/model/place.js';
 
 /*
  * A request that undici refuses takes a connection of its pool away for ever. So whatever the gate accepts and forward hands over
@@ -276,6 +277,7 @@ function rawOf(shape: Shape): RawRequest {
     httpVersion,
     rawHeaders,
     peerAddress: '127.0.0.1',
+    place: freePlace,
     body: bodyOf(shape),
   };
 }

@@ -16,7 +16,7 @@ const inspectMax = 1_000;
 const program = await startProgram(t, {
   config: {
     policy: { data },
-    upstream: { connections: 1, queue: 0 },
+    upstream: { connections: 1, queue: 1 },
     gateway: { inspect_max_bytes: inspectMax, inspect_max_bytes_in_progress: inspectMax },
   },
 });

@@ -24,6 +24,8 @@ export interface Before {
 export interface Allowances {
   /** Keys are hashed: 64 MiB instead of 32. */
   readonly hashes?: boolean;
+  /** The case is about memory itself and says how much it may take, in MiB. */
+  readonly memoryMib?: number;
   /** The configured upstream credential, which may (and must) be at the recorder. */
   readonly credential?: { readonly header: string; readonly value: string };
   /** Requests whose connection ended without an answer, or whose answers the case did not take through `send`. */
@@ -248,7 +250,8 @@ async function checkSecrets(
 
 /** I5. Memory that the collector has not come to yet gets a moment. */
 async function checkMemory(t: Test, program: Program, { from, allow }: Span): Promise<void> {
-  const most = from.rss + (allow.hashes === true ? rssGrowthHashingMax : rssGrowthMax);
+  const usual = allow.hashes === true ? rssGrowthHashingMax : rssGrowthMax;
+  const most = from.rss + (allow.memoryMib === undefined ? usual : allow.memoryMib * mib);
   for (let tries = 0; tries < 20 && program.rss() > most; tries += 1) await sleep(50);
   const grownMib = Math.round((program.rss() - from.rss) / mib);
   t.ok(program.rss() <= most, `I5: memory (${grownMib} MiB more)`);
@@ -290,6 +293,7 @@ const vocabulary: Readonly<Record<string, readonly string[] | RegExp>> = {
     'throttled',
     'busy',
     'address',
+    'pipelined',
     'total',
   ],
   operation: ['create', 'rotate', 'revoke'],

@@ -1,0 +1,89 @@
+import { availableParallelism } from 'node:os';
+import { getHeapStatistics } from 'node:v8';
+import { systemClock } from '../base/clock.js';
+import type { Logger } from '../base/log.js';
+import type { Config } from '../config/config.js';
+import type { Meter } from '../model/meter.js';
+import {
+  containerLimit,
+  inMebibytes,
+  memoryParts,
+  startPressure,
+  type Bounds,
+  type MemoryUse,
+  type Pressure,
+  type PressureSettings,
+} from '../pressure/pressure.js';
+
+/** Part of a container's limit at which memory is short: the kernel counts more against it than the process sees. */
+const ceilingPart = 0.85;
+/** Bounds that are told by name when all of them together do not fit. */
+const toldParts = 3;
+
+/** What is looked at, and what one start found. */
+export interface OpenPressure extends Pick<Pressure, 'enter' | 'stop'> {
+  readonly set: (gateway: Config['gateway']) => void;
+  /** @returns why a start makes no sense: memory is short before the first request */
+  problem(): string | null;
+}
+
+export function openPressure(config: Config, ports: { readonly meter: Meter; readonly log: Logger }): OpenPressure {
+  const limit = containerLimit();
+  const settingsOf = (gateway: Config['gateway']): PressureSettings => ({
+    maxRequests: gateway.max_requests_in_progress,
+    maxLoopDelayMs: gateway.max_loop_delay_ms,
+    ceilingBytes: gateway.max_rss_bytes ?? (limit === null ? null : Math.floor(limit * ceilingPart)),
+  });
+  const settings = settingsOf(config.gateway);
+  const pressure = startPressure(settings, { ...ports, memory: memoryUse, monotonicMs: systemClock.monotonicMs });
+  tellBounds(config, settings.ceilingBytes, ports.log);
+  return {
+    enter: (share) => pressure.enter(share),
+    stop: () => {
+      pressure.stop();
+    },
+    set: (gateway) => {
+      pressure.set(settingsOf(gateway));
+    },
+    problem: () => shortAlready(settings.ceilingBytes),
+  };
+}
+
+function memoryUse(): MemoryUse {
+  const { used_heap_size: heapUsed, heap_size_limit: heapLimit } = getHeapStatistics();
+  return { rss: process.memoryUsage.rss(), heapUsed, heapLimit };
+}
+
+function shortAlready(ceiling: number | null): string | null {
+  const { rss } = memoryUse();
+  return ceiling === null || rss < ceiling
+    ? null
+    : `memory is short before the first request: the process has ${inMebibytes(rss)}, and new requests are turned away from ${inMebibytes(ceiling)} on (gateway.max_rss_bytes, or 85 % of the container's limit): give it more`;
+}
+
+/** They need not all be reached at once, so this is said and stops nothing; what then happens is 503 in time. */
+function tellBounds(config: Config, ceiling: number | null, log: Logger): void {
+  const parts = memoryParts(boundsOf(config));
+  const sum = parts.reduce((total, { bytes }) => total + bytes, 0);
+  if (ceiling === null || sum <= ceiling) return;
+  log.warn('pressure.bounds-exceed-memory', {
+    bounds_bytes: sum,
+    ceiling_bytes: ceiling,
+    largest: parts.slice(0, toldParts).map(({ name, bytes }) => `${name}: ${inMebibytes(bytes)}`),
+  });
+}
+
+const boundsOf = ({ gateway, upstream, keys, audit, limits }: Config): Bounds => ({
+  connections: gateway.max_connections,
+  requests: gateway.max_requests_in_progress,
+  streams: upstream.stream_connections,
+  bodyBytes: gateway.inspect_max_bytes_in_progress,
+  hashes: hashConcurrency(keys),
+  auditBytes: audit.queue_bytes,
+  keys: keys.cache_entries,
+  buckets: limits.max_buckets,
+});
+
+/** One core is left for requests. */
+export const hashConcurrency = (keys: Config['keys']): number =>
+  keys.hash_concurrency ?? Math.max(1, availableParallelism() - 1);

@@ -1,0 +1,26 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Share } from '../model/place.js';
+import type { Turn } from './open-sockets.js';
+
+const ignored = (): void => undefined;
+
+/** A request whose turn comes when everything before it on its connection is answered. */
+export class RequestTurn implements Turn {
+  readonly request: IncomingMessage;
+  readonly response: ServerResponse;
+  readonly #serve: (turn: RequestTurn, share: Share) => void;
+  /** Of the decision; known once it began. */
+  id = '';
+
+  constructor(request: IncomingMessage, response: ServerResponse, serve: (turn: RequestTurn, share: Share) => void) {
+    this.request = request;
+    this.response = response;
+    this.#serve = serve;
+    request.on('error', ignored); // told to whoever reads the body; nobody else needs it
+    response.on('error', ignored);
+  }
+
+  begin(share: Share): void {
+    this.#serve(this, share);
+  }
+}
