@@ -18,28 +18,34 @@ async function measureCalmly(scenario, variant, options) {
   }
 }
 
-/** @param say is told of every round; `save` is given all rows so far after each */
-export async function runScenario(scenario, variants, { options, say, save }) {
-  const present = variants.filter((variant) => takesPart(scenario, variant));
-  const rows = [];
+/**
+ * One scenario, from where its rows end, until it has enough of them or its variants are to be started anew.
+ *
+ * @param to where it goes to: all `rows` of the scenario so far, to which it appends; `say` is told of every round, `save` called after each
+ */
+export async function runRounds(scenario, live, { options, rows, say, save }) {
+  const present = live.filter((variant) => takesPart(scenario, variant));
+  const from = roundsIn(rows);
   for (const variant of options.warmSeconds === 0 ? [] : present)
     await measure(scenario, variant, { ...options, seconds: options.warmSeconds, patienceSeconds: 0 });
-  for (let round = 0; wantsMore(present, rows, { round, ...options }); round += 1) {
+  for (
+    let round = from;
+    round < from + options.restart && wantsMore(present, rows, { round, ...options });
+    round += 1
+  ) {
     for (const variant of round % 2 === 0 ? present : present.toReversed()) {
-      const row = {
-        scenario: scenario.name,
-        variant: variant.name,
-        round,
-        ...(await measureCalmly(scenario, variant, options)),
-      };
+      const measured = await measureCalmly(scenario, variant, options);
+      const row = { scenario: scenario.name, variant: variant.name, round, ...measured };
       if (!isValid(row)) say(`${variant.name}: ${row.errors} of ${row.requests} requests went wrong`);
       rows.push(row);
     }
     say(`${scenario.name}: round ${round + 1}`);
-    save(rows);
+    save();
   }
-  return rows;
 }
+
+/** How many rounds there are. */
+export const roundsIn = (rows) => (rows.at(-1)?.round ?? -1) + 1;
 
 export const takesPart = ({ name, variants }, variant) =>
   (variant.scenarios?.includes(name) ?? true) &&

@@ -6,7 +6,7 @@ import { dirname, join } from 'node:path';
 import { checkVariant } from './checks.mjs';
 import { loadCore, missingOf, startUpstream, startVariant, stop } from './live.mjs';
 import { openPlace } from './place.mjs';
-import { runScenario, takesPart } from './rounds.mjs';
+import { roundsIn, runRounds, takesPart, wantsMore } from './rounds.mjs';
 import { versionsOf } from './versions.mjs';
 
 /** @throws Error for a name that nothing has */
@@ -78,6 +78,38 @@ const factsOf = (options, vars) => ({
 
 const merged = (known, more) => [...known, ...more.filter(({ name }) => !known.some((each) => each.name === name))];
 
+/** Starts the variants of a group, gives them to `use`, and stops them. Resolves to those that came up. */
+async function whileAlive(group, place, { use, result, ...rest }) {
+  const { live, leftOut } = await startAll(group.variants, place, rest);
+  result.variants = merged(result.variants, live.map(describe));
+  result.leftOut = merged(result.leftOut, leftOut);
+  if (live.length > 0) await use(live);
+  await stop(live.flatMap(({ roots }) => roots.map(({ child }) => child)));
+  return group.variants.filter(({ name }) => live.some((variant) => variant.name === name));
+}
+
+/** All rounds of the scenarios of a group. Processes are replaced on the way: two of the same program never cost quite the same. */
+async function runGroup(group, place, { options, say, done, result }) {
+  const rowsOf = (scenario) => (result.scenarios[scenario.name] ??= { note: scenario.note, rows: [] }).rows;
+  const wants = (scenario) =>
+    wantsMore(group.variants, rowsOf(scenario), { round: roundsIn(rowsOf(scenario)), ...options });
+  let variants = group.variants;
+  for (let start = 0; variants.length > 0 && group.scenarios.some(wants); start += 1) {
+    const inStart = { ...place, directory: join(place.directory, `${group.index}-${start}`) };
+    const use = async (live) => {
+      for (const scenario of group.scenarios.filter(wants))
+        await runRounds(scenario, live, {
+          options,
+          rows: rowsOf(scenario),
+          say,
+          save: () => save(result, options.out),
+        });
+    };
+    variants = await whileAlive({ variants }, inStart, { use, result, options, say });
+  }
+  for (const scenario of group.scenarios) if (rowsOf(scenario).length > 0) done(scenario, result);
+}
+
 /**
  * Whoever calls it stops all processes afterwards (`stopAll`), whatever happens.
  *
@@ -90,24 +122,9 @@ export async function runBench({ variants, scenarios, options, say, done }) {
   const upstream = await startUpstream(place);
   Object.assign(place.vars, { UPSTREAM: String(upstream.port) });
   const result = { ...factsOf(options, place.vars), variants: [], leftOut: [], scenarios: {} };
-  const groups = options.isCheck ? [{ variants, scenarios: [] }] : groupsOf(scenarios, variants);
-  for (const [index, group] of groups.entries()) {
-    const inGroup = { ...place, directory: join(place.directory, String(index)) };
-    const { live, leftOut } = await startAll(group.variants, inGroup, { options, say });
-    result.variants = merged(result.variants, live.map(describe));
-    result.leftOut = merged(result.leftOut, leftOut);
-    for (const scenario of group.scenarios) {
-      await runScenario(scenario, live, {
-        options,
-        say,
-        save: (rows) => {
-          result.scenarios[scenario.name] = { note: scenario.note, rows };
-          save(result, options.out);
-        },
-      });
-      if (live.length > 0) done(scenario, result);
-    }
-    await stop(live.flatMap(({ roots }) => roots.map(({ child }) => child)));
-  }
+  if (options.isCheck) await whileAlive({ variants }, place, { use: () => undefined, result, options, say });
+  else
+    for (const [index, group] of groupsOf(scenarios, variants).entries())
+      await runGroup({ ...group, index }, place, { options, say, done, result });
   return result;
 }
