@@ -11,6 +11,7 @@ const method = `- All variants of a scenario are alive at once; each round loads
   Figures are the median over the rounds and, in brackets, the middle half.
 - A ratio is the median of the ratios of each round. It is told only where every A/A pair of either side (the same variant twice) has a median of
   0.95 to 1.05; a target counts as judged from 10 rounds on. Rounds went on, up to a bound, while a pair was off: that stops by the pair, never by the ratio.
+- Processes were replaced by fresh ones every few rounds, as two processes of one program never cost quite the same.
 - \`foreign\` is how many cores other jobs used meanwhile.
 - Before any load each variant had to pass on what is allowed, unchanged, and refuse five kinds of what is not. A single wrong answer under load makes
   the row invalid and the run fail.

@@ -125,13 +125,12 @@ export const promisesText = (promises) =>
     : table(
         ['', 'promise', 'method', 'figure', ''],
         promises.map(({ id, promise, method, figure, ok }) => [
-          id,
-          promise,
-          method,
-          figureText(figure),
+          ...[id, promise, method, figureText(figure)].map(inCell),
           ok ? 'kept' : '**broken**',
         ]),
       );
+
+const inCell = (text) => String(text).replaceAll('|', '\\|').replaceAll('\n', ' ');
 
 const figureText = (figure) =>
   typeof figure === 'object' && figure !== null
