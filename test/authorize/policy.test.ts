@@ -15,3 +15,18 @@ t.test('evaluate() counts an answer of another shape than the documented one, an
   t.strictSame(counts.errors, ['malformed'], 'good answers count nothing');
   t.equal(counts.replaced(), replaced, 'what answered oddly is not broken');
 });
+
+t.test('equal answers are one frozen decision, and another question gets its own', async (t) => {
+  const odd = await loaded(fixture('misbehaving'), { meter: countingMeter().meter });
+  const [first, second] = [odd.evaluate(asked('anybody')), odd.evaluate(asked('somebody else'))];
+  t.equal(first, second, 'the same text is not read twice');
+  t.ok([first, first.reasons, first.limits, first.obligations].every(Object.isFrozen));
+  t.not(odd.evaluate(asked('undefined')), first);
+  t.equal(odd.evaluate(asked('undefined')).allow, false);
+});
+
+t.test('an input of any alphabet reaches the engine whole, also where its memory has to grow', async (t) => {
+  const odd = await loaded(fixture('misbehaving'), { meter: countingMeter().meter });
+  for (const text of ['é'.repeat(2_000), '€'.repeat(5_000), '😀'.repeat(3_000), 'x'.repeat(16_000)])
+    t.match(odd.evaluate(JSON.stringify({ subject: { id: text, owner: 'anybody', claims: {} } })), { allow: true });
+});
