@@ -25,7 +25,7 @@ export interface Sources {
   readonly loaded: LoadedConfig;
   readonly profile: Profile;
   readonly policy: Policy;
-  readonly manifests: LoadedManifests;
+  readonly manifests: Pick<LoadedManifests, 'entries' | 'refused'>;
   readonly tokens: StaticTokens;
   readonly credential: UpstreamCredential | null;
   readonly modes: ReadonlySet<AuthMode>;
@@ -62,9 +62,18 @@ export async function readSources(context: SourceContext): Promise<Result<Source
     tokens?.close();
     return no(found.problems);
   }
-  const entries = JSON.stringify(manifests.entries);
-  const hash = nameOf([loaded.value.digest, JSON.stringify(profile.data), policy.digest, entries]);
-  return ok({ loaded: loaded.value, profile, policy, manifests, tokens, credential, ...settings, hash });
+  const { entries, refused } = manifests; // the places of all keys are needed no more
+  const hash = nameOf([loaded.value.digest, JSON.stringify(profile.data), policy.digest, JSON.stringify(entries)]);
+  return ok({
+    loaded: loaded.value,
+    profile,
+    policy,
+    manifests: { entries, refused },
+    tokens,
+    credential,
+    ...settings,
+    hash,
+  });
 }
 
 interface Files {

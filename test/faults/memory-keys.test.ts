@@ -4,8 +4,8 @@ import t, { type Test } from 'tap';
 import { systemClock } from '../../src/base/clock.js';
 import { newManifestKey } from '../../src/manage/manage.js';
 import { recall } from './support/client.js';
-import { howMany, programFile } from './support/environment.js';
-import { launcher, settledMiB } from './support/memory.js';
+import { howMany } from './support/environment.js';
+import { bareProgram, launcher, settledMiB } from './support/memory.js';
 import { makePlace, startProgram, type Place } from './support/program.js';
 import { openRecorder } from './support/recorder.js';
 
@@ -51,7 +51,7 @@ t.test(`the first use of ${keys} keys leaves less behind than one computation ta
 });
 
 t.test('without the settings of bin/memgate it leaves more', async (t) => {
-  const kept = await keptAfter(t, [process.execPath, programFile]);
+  const kept = await keptAfter(t, bareProgram);
   t.ok(kept > keptMax, `${kept} MiB more`);
   t.comment(`memory: the same without the settings: ${kept} MiB more`);
 });

@@ -63,9 +63,8 @@ t.test(`${size}: the program grows by ${grownMax} MiB at most`, async (t) => {
 t.test(`${size}: a proxy that does not hold its clients back grows further`, async (t) => {
   const sink = await openSlowSink();
   t.teardown(() => sink.close());
-  const proxy = spawn(process.execPath, [inPackage('test/faults/fixtures/careless-proxy.mjs'), sink.url], {
-    stdio: ['ignore', 'pipe', 'inherit'],
-  });
+  const careless = inPackage('test/faults/fixtures/careless-proxy.mjs');
+  const proxy = spawn(process.execPath, [careless, sink.url], { stdio: ['ignore', 'pipe', 'inherit'] });
   t.teardown(() => proxy.kill('SIGKILL'));
   const port = await new Promise<string>((resolve) => {
     proxy.stdout.once('data', (text: Buffer) => resolve(text.toString().trim()));
