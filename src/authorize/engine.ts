@@ -109,7 +109,15 @@ function createInstance({ module, dataText, entrypoint, within }: Parts): Instan
     fresh.setData(exactBuffer(encoder, dataText));
     return { loaded: fresh, id: found };
   }, instantiateTimeoutMs);
-  const run = createEvaluation(loaded, id);
+  const run = createEvaluation(
+    {
+      mem: loaded.mem,
+      exports: (loaded.wasmInstance as WebAssembly.Instance).exports,
+      dataAddress: loaded.dataAddr,
+      heapAddress: Number(loaded.dataHeapPtr), // declared as any
+    },
+    id,
+  );
   return {
     evaluate: (inputText) => normalised(run, inputText),
     evaluateWithin: (inputText, timeoutMs) => normalised((text) => within(() => run(text), timeoutMs), inputText),

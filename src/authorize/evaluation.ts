@@ -1,10 +1,17 @@
-import type { LoadedPolicy } from '@open-policy-agent/opa-wasm';
-
 const pageBytes = 65_536;
 /** A UTF-16 unit takes at most three bytes of UTF-8. */
 const bytesPerUnitMax = 3;
 
 type OpaEval = (...numbers: number[]) => number;
+
+/** A module in its memory, with its data loaded. */
+export interface LoadedModule {
+  readonly mem: WebAssembly.Memory;
+  readonly exports: WebAssembly.Exports;
+  readonly dataAddress: number;
+  /** Behind the data. */
+  readonly heapAddress: number;
+}
 
 /**
  * One evaluation by the engine's single call: the input is written straight into its memory, behind the data, and the result is read
@@ -13,11 +20,9 @@ type OpaEval = (...numbers: number[]) => number;
  * @returns JSON text of the result set
  * @see https://www.openpolicyagent.org/docs/wasm (ABI 1.2, opa_eval)
  */
-export function createEvaluation(loaded: LoadedPolicy, entrypoint: number): (inputText: string) => string {
-  const { mem } = loaded;
-  const dataAddress = loaded.dataAddr;
-  const heapAddress = Number(loaded.dataHeapPtr); // behind the data; declared as any
-  const opaEval = (loaded.wasmInstance as WebAssembly.Instance).exports['opa_eval'] as OpaEval;
+export function createEvaluation(loaded: LoadedModule, entrypoint: number): (inputText: string) => string {
+  const { mem, dataAddress, heapAddress } = loaded;
+  const opaEval = loaded.exports['opa_eval'] as OpaEval;
   let view = Buffer.from(mem.buffer);
   // Memory that has grown is another buffer.
   const current = (): Buffer => {

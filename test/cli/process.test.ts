@@ -125,7 +125,10 @@ t.test('a start that fails ends the process with its problems and 1', async (t) 
   const { port } = taken.address() as AddressInfo;
   const started = await memgate('demo', '--port', String(port), '--data-dir', shortDir(t));
   t.equal(started.code, 1);
-  t.match(started.stderr, `gateway.listen: cannot listen on 127.0.0.1:${String(port)}: something listens there already`);
+  t.match(
+    started.stderr,
+    `gateway.listen: cannot listen on 127.0.0.1:${String(port)}: something listens there already`,
+  );
   t.equal(started.stdout, '');
   const served = await memgate('serve', '--config', join(scratch, 'absent.yaml'));
   t.equal(served.code, 1);
