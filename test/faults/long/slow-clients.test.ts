@@ -3,7 +3,7 @@ import t from 'tap';
 import { verifyAuditLog } from '../../../src/record/record.js';
 import { allRecords } from '../support/audit.js';
 import { metric, recall, recallPath } from '../support/client.js';
-import { howMany } from '../support/environment.js';
+import { howMany, launcher } from '../support/environment.js';
 import { say, tenths } from '../support/figures.js';
 import { startGoodClient } from '../support/good-client.js';
 import { peakRssMiB } from '../support/process-watch.js';
@@ -24,7 +24,7 @@ t.test(`R9: ${counts.heads} half heads, ${counts.bodies} half bodies, ${counts.s
   const place = await makePlace(t, upstream, {
     gateway: { listen: '127.0.0.1:0', headers_timeout_ms: timeoutMs, answer_stall_timeout_ms: timeoutMs },
   });
-  const program = await startProgram(t, place);
+  const program = await startProgram(t, place, { command: [launcher] });
   const { gateway } = program;
   const { alpha, other } = place.keys;
   for (const key of [alpha, other]) t.equal((await recall(gateway, key)).status, 200);

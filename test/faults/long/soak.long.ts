@@ -2,7 +2,7 @@ import { setTimeout as after } from 'node:timers/promises';
 import t from 'tap';
 import { verifyAuditLog } from '../../../src/record/record.js';
 import { recall } from '../support/client.js';
-import { leaveOut } from '../support/environment.js';
+import { launcher, leaveOut } from '../support/environment.js';
 import { openFaultProxy } from '../support/fault-proxy.js';
 import { say, tenths } from '../support/figures.js';
 import { Ledger } from '../support/ledger.js';
@@ -61,7 +61,7 @@ t.test(`R18: ${minutes} minutes at ${rate} requests/s, one fault each ${faultEve
     upstream: upstream(proxy.url),
     gateway: { listen: '127.0.0.1:0', headers_timeout_ms: 5_000 },
   });
-  const program = await startProgram(t, place);
+  const program = await startProgram(t, place, { command: [launcher] });
   const ledger = new Ledger(place.auditDir);
   recorder.onArrival = ({ id }) => {
     ledger.arrived(id);

@@ -1,5 +1,5 @@
 import { accessSync, constants } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Test } from 'tap';
 
@@ -12,6 +12,9 @@ export const howMany = (long: number, short: number): number => (isLong ? long :
 /** The built program. Another build can be named, so that the same faults meet it. */
 export const programFile =
   process.env['MEMGATE_PROGRAM'] ?? fileURLToPath(new URL('../../../dist/cli/cli.js', import.meta.url));
+
+/** The start that the image and the documents use, of the same build. */
+export const launcher = join(dirname(programFile), '../../bin/memgate');
 
 export const inPackage = (path: string): string => fileURLToPath(new URL(`../../../${path}`, import.meta.url));
 

@@ -1,5 +1,7 @@
 import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { readdirSync } from 'node:fs';
+import { join } from 'node:path';
 import { setTimeout as after } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { otherSecret } from '../../wire/support/forge.js';
@@ -28,6 +30,8 @@ export interface SoakFault {
   readonly may: readonly number[];
   /** Does it, and undoes it. @returns what went otherwise than it was to go, or null */
   readonly run: (victim: Victim) => Promise<string | null>;
+  /** False where callers that keep their connections may not notice. */
+  readonly isFelt?: boolean;
   /** Why it is left out here; null when it is not. */
   readonly missing?: string | null;
 }
@@ -41,10 +45,19 @@ async function proxied({ proxy, lastsMs }: Victim, faults: Parameters<FaultProxy
   return null;
 }
 
-/** A system call of the running program fails for a while. */
-async function injected({ program, lastsMs }: Victim, call: string, error: string): Promise<string | null> {
-  const args = ['-f', '-p', String(program.pid), '-o', '/dev/null', '-e', `trace=${call}`];
-  const tracer = spawn('strace', [...args, '-e', `inject=${call}:error=${error}`], { stdio: 'ignore' });
+interface Injection {
+  /** System calls, by name. */
+  readonly calls: string;
+  readonly error: string;
+  /** Only where they are about this file. */
+  readonly path?: string;
+}
+
+/** System calls of the running program fail for a while. */
+async function injected({ program, lastsMs }: Victim, { calls, error, path }: Injection): Promise<string | null> {
+  const where = path === undefined ? [] : ['-P', path];
+  const args = ['-f', '-p', String(program.pid), '-o', '/dev/null', ...where, '-e', `trace=${calls}`];
+  const tracer = spawn('strace', [...args, '-e', `inject=${calls}:error=${error}`], { stdio: 'ignore' });
   const ended = once(tracer, 'exit');
   await after(lastsMs);
   tracer.kill('SIGINT'); // it lets go of the program
@@ -53,6 +66,15 @@ async function injected({ program, lastsMs }: Victim, call: string, error: strin
   clearTimeout(timer);
   return program.isRunning() ? null : 'the program is gone';
 }
+
+const newestSegment = ({ auditDir }: Place): string =>
+  join(
+    auditDir,
+    readdirSync(auditDir)
+      .filter((name) => name.endsWith('.jsonl'))
+      .sort()
+      .at(-1) ?? '',
+  );
 
 async function reloads({ place, program, upstreamUrl }: Victim, isBroken: boolean): Promise<string | null> {
   for (let n = 0; n < 3; n += 1) {
@@ -192,7 +214,7 @@ export const soakFaults: readonly SoakFault[] = [
     name: 'no sync of the audit log succeeds',
     may: [503],
     missing: noTracer,
-    run: (victim) => injected(victim, 'fdatasync', 'EIO'),
+    run: (victim) => injected(victim, { calls: 'fdatasync', error: 'EIO' }),
   },
   { name: 'slow clients', may: [], run: slowClients },
   {
@@ -206,7 +228,42 @@ export const soakFaults: readonly SoakFault[] = [
     run: (victim) => proxied(victim, { direction: 'toClient', halfCloseAfterBytes: 150 }),
   },
   {
+    name: 'no room for the segment of the audit log',
+    may: [503],
+    missing: noTracer,
+    run: (victim) => injected(victim, { calls: 'write', error: 'ENOSPC', path: newestSegment(victim.place) }),
+  },
+  {
+    name: 'no file can be opened',
+    may: [503],
+    missing: noTracer,
+    run: (victim) => injected(victim, { calls: 'openat', error: 'EMFILE' }),
+  },
+  {
+    name: 'no checkpoint can be put in place, no free space be read',
+    may: [],
+    missing: noTracer,
+    run: (victim) => injected(victim, { calls: 'rename,fsync,statfs', error: 'EIO' }),
+  },
+  {
+    name: 'no connection can be accepted',
+    isFelt: false,
+    may: [0],
+    missing: noTracer,
+    run: (victim) => injected(victim, { calls: 'accept4', error: 'EMFILE' }),
+  },
+  {
+    name: 'no connection can be made',
+    may: upstreamFaults,
+    missing: noTracer,
+    run: (victim) => {
+      victim.proxy.resetAll();
+      return injected(victim, { calls: 'connect', error: 'ETIMEDOUT' });
+    },
+  },
+  {
     name: 'no free descriptor',
+    isFelt: false,
     may: upstreamFaults,
     missing: isInstalled('prlimit') ? null : 'prlimit',
     run: fewDescriptors,
