@@ -1,13 +1,12 @@
-// Bare forwarding: our listener and our forward room with nothing between them. What a request costs before anything is decided.
+// Bare forwarding: Node's server and our forward room with nothing between them. What a request costs before anything is decided.
+import { createServer } from 'node:http';
 import { systemClock } from '../dist/base/clock.js';
 import { createForward, createUpstream } from '../dist/forward/forward.js';
-import { listen } from '../dist/gateway/gateway.js';
 import { hopByHop } from '../dist/model/hop-by-hop.js';
 import { Observed } from '../dist/model/proofs.js';
 import { CleanRequest } from '../dist/model/request.js';
 
 const [port, upstreamPort] = process.argv.slice(2).map(Number);
-const bytesMax = 67_108_864;
 const silent = () => undefined;
 const say = (...parts) => process.stderr.write(`${parts.map((part) => String(part?.stack ?? part)).join(' ')}\n`);
 const log = { debug: silent, info: silent, warn: say, error: say };
@@ -40,46 +39,66 @@ const forward = createForward({
   deadlineMs: 300_000,
 });
 
-const limits = {
-  timeoutMs: 30_000,
-  minBytesPerSecond: 64,
-  budget: { held: 0, max: bytesMax },
-  monotonicMs: systemClock.monotonicMs,
-};
+/** The body of a request as Node gives it. The listener's own has limits and budgets, which are not forwarding. */
+class PlainBody {
+  received = 0;
+  #request;
+
+  constructor(request) {
+    const { 'transfer-encoding': encoding, 'content-length': length } = request.headers;
+    this.framing = encoding !== undefined ? 'chunked' : length !== undefined ? 'length' : 'none';
+    this.length = encoding !== undefined ? null : Number(length ?? 0);
+    this.#request = request;
+  }
+
+  get isComplete() {
+    return this.#request.complete || this.length === 0;
+  }
+
+  stream() {
+    return this.#request;
+  }
+
+  discard() {
+    this.#request.resume();
+    return Promise.resolve();
+  }
+}
 
 /** Not the gate: it reads no more than forwarding needs, and refuses nothing. For a benchmark on loopback only. */
-function passed(raw) {
+function passed(request) {
   const headers = [];
   let host = '';
-  for (let i = 0; i < raw.rawHeaders.length; i += 2) {
-    const [name, value] = [raw.rawHeaders[i], raw.rawHeaders[i + 1]];
+  for (let i = 0; i < request.rawHeaders.length; i += 2) {
+    const [name, value] = [request.rawHeaders[i], request.rawHeaders[i + 1]];
     const key = name.toLowerCase();
     if (key === 'host') host = value;
     else if (key !== 'content-length' && !hopByHop.has(key)) headers.push({ name, key, value });
   }
-  const at = raw.target.indexOf('?');
-  const path = at < 0 ? raw.target : raw.target.slice(0, at);
-  const query = at < 0 ? [] : [{ raw: raw.target.slice(at + 1), name: '', value: '' }];
-  const facts = { ...raw, path, query, headers, host, clientAddress: raw.peerAddress };
-  return CleanRequest.passed({ ...facts, clientRequestId: null, userAgent: null, expectsContinue: false });
+  const at = request.url.indexOf('?');
+  const startedMs = systemClock.monotonicMs();
+  return CleanRequest.passed({
+    id: 'bare',
+    receivedAtMs: startedMs,
+    startedMs,
+    method: request.method,
+    path: at < 0 ? request.url : request.url.slice(0, at),
+    query: at < 0 ? [] : [{ raw: request.url.slice(at + 1), name: '', value: '' }],
+    headers,
+    host,
+    clientAddress: request.socket.remoteAddress,
+    clientRequestId: null,
+    userAgent: null,
+    expectsContinue: false,
+    body: new PlainBody(request),
+  });
 }
 
-await listen(
-  {
-    host: '127.0.0.1',
-    port,
-    maxConnections: 8_000,
-    maxConnectionsPerAddress: 8_000,
-    headersTimeoutMs: 10_000,
-    keepAliveTimeoutMs: 75_000,
-    answerStallTimeoutMs: 60_000,
-  },
-  {
-    clock: systemClock,
-    meter,
-    handle: (raw, response) => forward(Observed.recorded(passed(raw), null), { response, ownHeaders: [] }),
-    malformed: silent,
-    bug: say,
-    bodyLimits: () => limits,
-  },
-);
+createServer({ requestTimeout: 0, keepAliveTimeout: 75_000 }, (request, response) => {
+  request.on('error', silent);
+  response.on('error', silent);
+  forward(Observed.recorded(passed(request), null), { response, ownHeaders: [] }).catch((fault) => {
+    say(fault);
+    response.destroy();
+  });
+}).listen(port, '127.0.0.1', 1_024);

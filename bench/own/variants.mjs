@@ -16,7 +16,7 @@ const wish = {
 const authorizations = (keys) => keys.map((Authorization) => ({ Authorization }));
 
 const bare = {
-  note: 'our listener and our forward room, nothing decided',
+  note: 'our forward room behind a plain server of Node, nothing decided',
   ports: 1,
   checks: 'open',
   procs: [{ role: 'node', cmd: ['{{NODE}}', '{{ROOT}}/bench/bare.mjs', '{{P0}}', '{{UPSTREAM}}'] }],

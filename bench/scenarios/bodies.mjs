@@ -21,7 +21,8 @@ export default [
   {
     name: 'sse-200',
     note: `${streams} open streams, each with ${eventsPerSecond} events a second; a request is an event`,
-    variants: kindsAndBare,
+    // http-proxy keeps the stream to the upstream when the client has left: the second round finds its 256 connections taken.
+    variants: (variant) => kindsAndBare(variant) && variant.name !== 'http-proxy',
     open: (variant) =>
       openStreams({
         port: variant.port,
