@@ -7,6 +7,8 @@ import { BodyStream } from './body-stream.js';
 
 /** How long the rest of an unwanted body is read away, in ms; a refused connection is to be closed within a second. */
 const discardMs = 500;
+/** And so much of it at most: who goes on sending after that finds nobody reading. */
+const discardBytesMax = 4 * 1_048_576;
 const rateGraceMs = 5_000;
 const watchIntervalMs = 1_000;
 /** A chunk of one byte takes six. Chunk extensions beyond that are work for us and nothing for anybody else. */
@@ -117,11 +119,16 @@ export class IncomingBody implements RequestBody {
     return new Promise((resolve) => {
       const done = (): void => {
         clearTimeout(timer);
-        this.#request.off('end', done).off('close', done);
+        this.#request.off('data', onData).off('end', done).off('close', done);
         resolve();
       };
+      let left = discardBytesMax;
+      const onData = (chunk: Buffer): void => {
+        left -= chunk.length;
+        if (left <= 0) this.#request.pause();
+      };
       const timer = setTimeout(done, discardMs);
-      this.#request.on('end', done).on('close', done).resume();
+      this.#request.on('data', onData).on('end', done).on('close', done).resume();
     });
   }
 

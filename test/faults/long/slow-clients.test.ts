@@ -22,7 +22,12 @@ const roundsMax = 5; // those that never read wait for connections of others tha
 t.test(`R9: ${counts.heads} half heads, ${counts.bodies} half bodies, ${counts.silent} that never read`, async (t) => {
   const upstream = await bigServer(t);
   const place = await makePlace(t, upstream, {
-    gateway: { listen: '127.0.0.1:0', headers_timeout_ms: timeoutMs, answer_stall_timeout_ms: timeoutMs },
+    gateway: {
+      listen: '127.0.0.1:0',
+      headers_timeout_ms: timeoutMs,
+      answer_stall_timeout_ms: timeoutMs,
+      max_requests_in_progress: 8_192, // 2,500 of them are one key's
+    },
   });
   const program = await startProgram(t, place, { command: [launcher] });
   const { gateway } = program;

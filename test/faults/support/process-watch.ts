@@ -19,6 +19,18 @@ export const peakRssMiB = (pid: number): number => statusField(pid, 'VmHWM') / k
 
 export const descriptors = (pid: number): number => readdirSync(`/proc/${pid}/fd`).length;
 
+const tickMs = 10;
+
+/** CPU time of a process and its threads so far, in ms. */
+export function cpuMs(pid: number): number {
+  const stat = readFileSync(`/proc/${pid}/stat`, 'latin1');
+  const [user, system] = stat
+    .slice(stat.lastIndexOf(')') + 2)
+    .split(' ')
+    .slice(11, 13);
+  return (Number(user) + Number(system)) * tickMs;
+}
+
 function statusField(pid: number, name: string): number {
   const text = readFileSync(`/proc/${pid}/status`, 'utf8');
   return Number(new RegExp(`^${name}:\\s+(\\d+)`, 'm').exec(text)?.[1] ?? NaN);
