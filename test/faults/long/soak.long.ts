@@ -1,5 +1,5 @@
 import { setTimeout as after } from 'node:timers/promises';
-import t from 'tap';
+import t, { type Test } from 'tap';
 import { verifyAuditLog } from '../../../src/record/record.js';
 import { recall } from '../support/client.js';
 import { launcher, leaveOut } from '../support/environment.js';
@@ -29,17 +29,19 @@ const growthMax = 24; // MiB between the first and the last third of a short run
 const descriptorsMax = 48; // connections of the agents come and go
 
 /** Does one fault after the other until the time is over. */
-async function tornBy(victim: Victim, windows: Window[], fail: (what: string) => void): Promise<string[]> {
+async function tornBy(victim: Victim, windows: Window[], t: Test): Promise<string[]> {
   const faults = soakFaults.filter(({ missing }) => missing == null);
   const done: string[] = [];
-  const untilMs = performance.now() + soakMs;
+  const fromMs = performance.now();
+  const untilMs = fromMs + soakMs;
   for (let n = 0; performance.now() + faultEveryMs < untilMs; n += 1) {
     await after(faultEveryMs - lastsMs);
     const { name, may, run } = faults[n % faults.length]!;
     const window: Window = { name, may, fromMs: performance.now(), toMs: Infinity };
     windows.push(window);
     const wrong = await run(victim).catch((thrown: unknown) => String(thrown));
-    if (wrong !== null) fail(`${name}: ${wrong}`);
+    if (wrong !== null) t.fail(`${name}: ${wrong}`);
+    t.comment(`progress: ${Math.round((performance.now() - fromMs) / 1_000)} s, ${name}`);
     window.toMs = performance.now() + graceMs;
     done.push(name);
     await after(Math.max(0, lastsMs - (performance.now() - window.fromMs)));
@@ -73,7 +75,7 @@ t.test(`R18: ${minutes} minutes at ${rate} requests/s, one fault each ${faultEve
   const watch = watchProcess(program.pid, sampleEveryMs, isCalm);
 
   const victim: Victim = { place, program, proxy, upstreamUrl: proxy.url, lastsMs };
-  const done = await tornBy(victim, windows, (what) => t.fail(what));
+  const done = await tornBy(victim, windows, t);
   watch.stop();
   await traffic.stop();
   const after20 = await Promise.all(Array.from({ length: 20 }, () => recall(program.gateway, place.keys.alpha)));

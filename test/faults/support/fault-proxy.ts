@@ -1,4 +1,4 @@
-import { once } from 'node:events';
+import { once, setMaxListeners } from 'node:events';
 import { connect, createServer, type AddressInfo, type Server, type Socket } from 'node:net';
 import { Flow, noFaults, type Faults } from './fault-flow.js';
 
@@ -51,6 +51,7 @@ class Proxy implements FaultProxy {
     this.#faults = { ...this.#faults, ...faults };
     this.#changed.abort();
     this.#changed = new AbortController();
+    setMaxListeners(0, this.#changed.signal); // both ways of every connection listen
   }
 
   heal(): void {
