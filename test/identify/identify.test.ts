@@ -370,6 +370,16 @@ t.test('a claim is given back unless the attempt failed', async (t) => {
   t.equal(await last, null, 'used up: nothing to wait for');
 });
 
+t.test('attempts of one address that wait for its own others have a bound', async (t) => {
+  const failures = createFailureBuckets({ perMinute: 1, perMinutePerKey: 1, waitingPerAddress: 2 }, new FakeClock());
+  const first = await failures.claim('a', 'k');
+  const waiting = [failures.claim('a', 'k'), failures.claim('a', 'k')];
+  t.equal(await failures.claim('a', 'k'), null, 'a third one is told at once');
+  t.ok(await failures.claim('b', 'k'), 'another address is not touched');
+  for (const claim of [first, ...waiting]) (await claim)?.end(false);
+  t.ok(await failures.claim('a', 'k'), 'those that waited had their turn');
+});
+
 t.test('a full queue answers busy and does not grow', async (t) => {
   const { ask, verifier } = bench({ queue: 2 });
   const codes = await Promise.all(Array.from({ length: 10 }, () => codeOf(ask(bearer(newKey('kor').text)))));

@@ -501,3 +501,21 @@ t.test('verifyAuditLog() works beside a writer', async (t) => {
   await log.close();
   t.ok(runs > 0);
 });
+
+for (const [name, bounds] of Object.entries({ records: { queueEntries: 3 }, bytes: { queueBytes: 1_000 } })) {
+  t.test(`what waits for the disk has a bound in ${name}`, async (t) => {
+    const { log, counted } = await opened(t.testdir({}), bounds);
+    const commits = Array.from({ length: 20 }, (_, n) =>
+      log.commit(keyEvent(n)).then(
+        () => true,
+        () => false,
+      ),
+    );
+    t.match(log.status(), { ready: false, reason: 'the queue of the audit log is full' });
+    const kept = (await Promise.all(commits)).filter(Boolean).length;
+    t.ok(kept >= 3 && kept < 20, `${String(kept)} of 20 were written`);
+    t.equal(counted.lost, 20 - kept, 'the others were counted');
+    await t.resolves(log.commit(keyEvent(21)), 'and the next one is taken');
+    await log.close();
+  });
+}
