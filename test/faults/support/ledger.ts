@@ -29,8 +29,13 @@ class Tail {
   }
 
   read(each: (line: string, place: Place) => void): void {
-    do this.#toEnd(each);
-    while (this.#next());
+    for (;;) {
+      // Asked first: a segment is complete once there is a next one, and not before.
+      const next = this.#next();
+      this.#toEnd(each);
+      if (next === undefined) return;
+      this.#open(next);
+    }
   }
 
   close(): void {
@@ -55,16 +60,18 @@ class Tail {
     }
   }
 
-  #next(): boolean {
-    const names = readdirSync(this.#dir).filter((name) => name.endsWith('.jsonl') && name > this.#segment);
-    const next = names.sort()[0];
-    if (next === undefined) return false;
+  #next(): string | undefined {
+    return readdirSync(this.#dir)
+      .filter((name) => name.endsWith('.jsonl') && name > this.#segment)
+      .sort()[0];
+  }
+
+  #open(segment: string): void {
     this.close();
-    this.#segment = next;
-    this.#file = openSync(join(this.#dir, next), 'r');
+    this.#segment = segment;
+    this.#file = openSync(join(this.#dir, segment), 'r');
     this.#offset = 0;
     this.#rest = '';
-    return true;
   }
 }
 

@@ -47,11 +47,14 @@ export interface Traffic {
   readonly byKind: ReadonlyMap<string, number>;
   /** Times of the requests that got what they were to get while nothing was wrong, by tenths of a millisecond. */
   readonly times: Uint32Array;
+  /** Times in which this process itself did not come to its turn: then neither clients nor memory server were there. */
+  readonly stalls: readonly Window[];
   /** Stops sending, and waits for what is under way. */
   stop(): Promise<void>;
 }
 
 const tickMs = 5;
+const stallMsMin = 500;
 const timeSlots = 300_000; // half a minute in tenths of a millisecond
 const json = { 'content-type': 'application/json' };
 const memory = JSON.stringify({ content: 'The kettle in the small kitchen takes four minutes.' });
@@ -82,6 +85,7 @@ class Load implements Traffic {
   sent = 0;
   events = 0;
   readonly misses: Miss[] = [];
+  readonly stalls: Window[] = [];
   readonly byKind = new Map<string, number>();
   readonly times = new Uint32Array(timeSlots);
   readonly #options: TrafficOptions;
@@ -116,8 +120,16 @@ class Load implements Traffic {
       const due = Math.floor(((performance.now() - fromMs) * this.#options.rate) / 1_000);
       // 37 and 100 have no common divisor: a hundred requests in a row are of every kind, in its share.
       for (; this.sent < due; this.sent += 1) this.#keep(this.#one(this.#kinds[(this.sent * 37) % 100]!));
+      const beforeMs = performance.now();
       await after(tickMs);
+      this.#noteStall(beforeMs);
     }
+  }
+
+  #noteStall(fromMs: number): void {
+    const toMs = performance.now();
+    if (toMs - fromMs >= stallMsMin)
+      this.stalls.push({ name: 'this process stood still', may: [0, 502, 503, 504], fromMs, toMs });
   }
 
   async #one({ name, wants, send }: Kind): Promise<void> {
