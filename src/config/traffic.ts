@@ -101,7 +101,14 @@ export const upstream = z
       .regex(/^http:\/\/[A-Za-z0-9.\-[\]:]+$/, 'must be http://HOST:PORT without a path')
       .default('http://127.0.0.1:7432')
       .describe('The memory server.'),
-    connections: z.int().min(1).max(4_096).default(128).describe('Open connections to the memory server.'),
+    connections: z
+      .int()
+      .min(1)
+      .max(4_096)
+      .default(128)
+      .describe(
+        'Open connections to the memory server. One caller has at most as many as are left for others: alone, half.',
+      ),
     queue: z
       .int()
       .min(0)

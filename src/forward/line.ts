@@ -39,9 +39,10 @@ export class Line<W extends Waiter> {
     this.#size += 1;
   }
 
-  /** The next in turn, or null where nobody waits. */
-  next(): W | null {
+  /** The next in turn of those that may; null where there is none. */
+  next(may: (subject: string) => boolean = () => true): W | null {
     for (const [subject, waiters] of this.#bySubject) {
+      if (!may(subject)) continue;
       for (const waiter of waiters) {
         this.leave(waiter);
         if (waiters.size > 0) {

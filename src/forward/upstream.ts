@@ -5,6 +5,7 @@ import type { Meter } from '../model/meter.js';
 import { Call } from './call.js';
 import { guardVersion } from './guard-version.js';
 import { Line, type Waiter } from './line.js';
+import { nobody, Shares } from './shares.js';
 import type { UpstreamCall, UpstreamOptions, UpstreamRequest, UpstreamSink } from './port.js';
 
 // The front of the package loads its fetch, caches, mocks and proxies as well: 4 MiB that nothing here uses.
@@ -42,8 +43,8 @@ export class WatchedPool {
   readonly #watch: NodeJS.Timeout;
   readonly #line: Line<QueuedCall>;
   #pool: Pool;
-  /** Calls that the pool has: each has a connection, or waits until its own is made. */
-  #dispatched = 0;
+  /** Of the calls that the pool has: each has a connection, or waits until its own is made. */
+  readonly #shares: Shares;
   #isServing = false;
   #stuckTicks = 0;
   #idleTicks = 0;
@@ -54,6 +55,7 @@ export class WatchedPool {
     this.#ports = ports;
     this.#times = ports.watch ?? usualTimes;
     this.#line = new Line(options.queue);
+    this.#shares = new Shares(options.connections);
     this.#pool = newPool(options);
     this.#watch = setInterval(() => {
       this.#look();
@@ -62,8 +64,11 @@ export class WatchedPool {
   }
 
   send(request: UpstreamRequest, sink: UpstreamSink): UpstreamCall {
-    const call = new Call(sink, this.#freed);
-    if (this.#dispatched < this.#options.connections) {
+    const subject = subjectOf(request);
+    const call = new Call(sink, () => {
+      this.#freed(subject);
+    });
+    if (this.#shares.mayTake(subject)) {
       this.#dispatch(request, call);
       return call;
     }
@@ -87,23 +92,23 @@ export class WatchedPool {
     await this.#pool.destroy();
   }
 
-  #dispatch({ method, target, headers, body, bodyTimeoutMs }: UpstreamRequest, call: Call): void {
-    this.#dispatched += 1;
+  #dispatch(request: UpstreamRequest, call: Call): void {
+    const { method, target, headers, body, bodyTimeoutMs } = request;
+    this.#shares.take(subjectOf(request));
     // `reset: false`: after HEAD the connection may go on.
     this.#pool.dispatch({ path: target, method, headers, body, bodyTimeout: bodyTimeoutMs, reset: false }, call);
   }
 
-  readonly #freed = (): void => {
-    this.#dispatched -= 1;
+  readonly #mayTake = (subject: string): boolean => this.#shares.mayTake(subject);
+
+  #freed(subject: string): void {
+    this.#shares.leave(subject);
     if (this.#isServing) return; // a pool that is gone fails a call at once: no recursion through a long line
     this.#isServing = true;
-    while (this.#dispatched < this.#options.connections) {
-      const next = this.#line.next();
-      if (next === null) break;
+    for (let next = this.#line.next(this.#mayTake); next !== null; next = this.#line.next(this.#mayTake))
       this.#dispatch(next.request, next.call);
-    }
     this.#isServing = false;
-  };
+  }
 
   #look(): void {
     const { pending, running } = this.#pool.stats;
@@ -130,6 +135,9 @@ export class WatchedPool {
   }
 }
 
+/** Streams keep to a rule of their own, and probes are ours. */
+const subjectOf = ({ use }: UpstreamRequest): string => (use.kind === 'request' ? (use.subject ?? nobody) : nobody);
+
 /** A call that waits for its turn. */
 class QueuedCall implements UpstreamCall, Waiter {
   readonly request: UpstreamRequest;
@@ -143,7 +151,7 @@ class QueuedCall implements UpstreamCall, Waiter {
   }
 
   get subject(): string {
-    return this.request.use.subject ?? '';
+    return subjectOf(this.request);
   }
 
   abort(): void {

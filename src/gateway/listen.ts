@@ -60,7 +60,7 @@ export interface Listener {
 
 /** While draining, how long a connection on which nothing was said may still say something, in ms. */
 const quietMs = 1_000;
-const stallCheckMs = 500;
+const stallCheckMs = 250;
 
 /** Opens a listener that turns every request, and every kind of not-quite request, into one call of `handle`. */
 export function listen(options: ListenOptions, ports: ListenPorts): Promise<Listener> {

@@ -14,7 +14,7 @@ export function newServer(options: ServerSettings): Server {
     maxHeaderSize: headBytesMax,
     headersTimeout: options.headersTimeoutMs,
     requestTimeout: 0, // one for all routes would cut long uploads: deadlines and rates are ours
-    connectionsCheckingInterval: Math.min(1_000, options.headersTimeoutMs),
+    connectionsCheckingInterval: Math.min(500, options.headersTimeoutMs),
     keepAliveTimeout: options.keepAliveTimeoutMs,
     requireHostHeader: false, // the gate refuses, so that the refusal is recorded
     insecureHTTPParser: false,

@@ -14,10 +14,12 @@ const counts = { heads: howMany(5_000, 400), bodies: howMany(2_000, 160), silent
 const timeoutMs = howMany(10_000, 3_000);
 /** In the short form other tests share the cores. */
 const graceMs = howMany(1_000, 6_000);
+/** An answer goes on until the kernel is full of it, and stands still only then. */
+const fillMs = 1_000;
 const bodyGraceMs = Math.max(0, 6_000 - timeoutMs); // an upload has 5 s before its rate is looked at
 const rssMaxMiB = 384;
 const p99MaxMs = howMany(100, Infinity); // a speed is not tested where other tests share the cores
-const roundsMax = 5; // those that never read wait for connections of others that never read
+const roundsMax = 9; // those that never read are of one caller, and wait for half of the connections
 
 t.test(`R9: ${counts.heads} half heads, ${counts.bodies} half bodies, ${counts.silent} that never read`, async (t) => {
   const upstream = await bigServer(t);
@@ -56,13 +58,17 @@ t.test(`R9: ${counts.heads} half heads, ${counts.bodies} half bodies, ${counts.s
   const peak = peakRssMiB(program.pid);
   for (const { socket } of silent) socket.destroy();
   t.equal(await program.stop(), 0);
-  const stalled = (await allRecords(place.auditDir)).filter(({ type }) => type === 'memory.interrupted').map(stalledMs);
+  const ended = (await allRecords(place.auditDir)).filter(({ type }) => type === 'memory.interrupted');
+  const stalled = ended.filter(({ upstream_ms: began }) => began !== null).map(stalledMs);
   const cut = { heads: longestMs(heads), bodies: longestMs(bodies), silent: Math.max(...stalled) };
   t.equal(left, 0, 'none of them is left');
   t.equal(stalled.length, counts.silent, 'each that never read had an answer, and was cut');
   t.ok(cut.heads <= timeoutMs + graceMs, `half heads were cut within ${cut.heads} ms`);
   t.ok(cut.bodies <= timeoutMs + graceMs + bodyGraceMs, `half bodies within ${cut.bodies} ms`);
-  t.ok(cut.silent <= timeoutMs + graceMs, `those that never read, ${cut.silent} ms after their answer began`);
+  t.ok(
+    cut.silent <= timeoutMs + graceMs + fillMs,
+    `those that never read, ${cut.silent} ms after the head of their answer`,
+  );
   t.strictSame(times.errors, [], 'the good client has every answer');
   t.ok(times.p99Ms <= p99MaxMs, `and p99 of ${times.p99Ms} ms`);
   t.ok(peak <= rssMaxMiB, `the most memory was ${peak.toFixed(0)} MiB`);
@@ -81,7 +87,7 @@ t.test(`R9: ${counts.heads} half heads, ${counts.bodies} half bodies, ${counts.s
       direct_p99_ms: straight.p99Ms,
       heads_cut_ms: cut.heads,
       bodies_cut_ms: cut.bodies,
-      never_reading_cut_ms: cut.silent,
+      never_reading_cut_after_head_ms: cut.silent,
     },
     ok: t.passing(),
   });

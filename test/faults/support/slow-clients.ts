@@ -8,7 +8,7 @@ import { recallPath } from './client.js';
 /** What `bigTarget` is answered with: far more than the kernel keeps for a connection. */
 export const bigBytes = 8 * 1_048_576;
 export const bigTarget = recallPath.replace('query=tea', 'query=all');
-const opensPerTurn = 50;
+const opensPerTurn = 20; // a thousand a second
 const turnMs = 20;
 
 /** A memory server whose answer to `bigTarget` nobody can take in one go; anything else gets `{"ok":true}`. */
@@ -16,7 +16,7 @@ export async function bigServer(t: Test): Promise<string> {
   const sockets = new Set<Socket>();
   const big = Buffer.alloc(bigBytes, 'x');
   const small = Buffer.from('{"ok":true}');
-  const server = createServer((socket) => {
+  const server = createServer({ noDelay: true }, (socket) => {
     sockets.add(socket);
     socket.on('error', () => undefined).on('close', () => sockets.delete(socket));
     let rest = '';

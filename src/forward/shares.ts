@@ -1,0 +1,34 @@
+/** Where nobody is known. */
+export const nobody = '';
+
+/**
+ * Who holds the connections. A caller may hold as many as are left: alone half of them, two a third each, and there is always
+ * one for somebody new, whatever became of the answers of the others.
+ */
+export class Shares {
+  readonly #places: number;
+  readonly #held = new Map<string, number>();
+  #taken = 0;
+
+  constructor(places: number) {
+    this.#places = places;
+  }
+
+  /** @param subject where it is nobody, only the sum counts */
+  mayTake(subject: string): boolean {
+    const left = this.#places - this.#taken;
+    return left > 0 && (subject === nobody || (this.#held.get(subject) ?? 0) < left);
+  }
+
+  take(subject: string): void {
+    this.#taken += 1;
+    this.#held.set(subject, (this.#held.get(subject) ?? 0) + 1);
+  }
+
+  leave(subject: string): void {
+    this.#taken -= 1;
+    const held = (this.#held.get(subject) ?? 1) - 1;
+    if (held === 0) this.#held.delete(subject);
+    else this.#held.set(subject, held);
+  }
+}
