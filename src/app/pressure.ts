@@ -35,7 +35,8 @@ export function openPressure(config: Config, ports: { readonly meter: Meter; rea
     ceilingBytes: gateway.max_rss_bytes ?? (limit === null ? null : Math.floor(limit * ceilingPart)),
   });
   const settings = settingsOf(config.gateway);
-  const pressure = startPressure(settings, { ...ports, memory: memoryUse, monotonicMs: systemClock.monotonicMs });
+  const memory = memoryReader();
+  const pressure = startPressure(settings, { ...ports, memory, monotonicMs: systemClock.monotonicMs });
   tellBounds(config, settings.ceilingBytes, ports.log);
   return {
     enter: (share) => pressure.enter(share),
@@ -45,17 +46,28 @@ export function openPressure(config: Config, ports: { readonly meter: Meter; rea
     set: (gateway) => {
       pressure.set(settingsOf(gateway));
     },
-    problem: () => shortAlready(settings.ceilingBytes),
+    problem: () => shortAlready(memory(), settings.ceilingBytes),
   };
 }
 
-function memoryUse(): MemoryUse {
-  const { used_heap_size: heapUsed, heap_size_limit: heapLimit } = getHeapStatistics();
-  return { rss: process.memoryUsage.rss(), heapUsed, heapLimit };
+/**
+ * Reads what the process uses. Node opens a file for that and throws where no descriptor is free; then the last reading stands:
+ * an exhausted process is to refuse what it cannot take, not to end.
+ */
+export function memoryReader(readRss: () => number = () => process.memoryUsage.rss()): () => MemoryUse {
+  let rss = 0;
+  return () => {
+    try {
+      rss = readRss();
+    } catch {
+      // as above
+    }
+    const { used_heap_size: heapUsed, heap_size_limit: heapLimit } = getHeapStatistics();
+    return { rss, heapUsed, heapLimit };
+  };
 }
 
-function shortAlready(ceiling: number | null): string | null {
-  const { rss } = memoryUse();
+function shortAlready({ rss }: MemoryUse, ceiling: number | null): string | null {
   return ceiling === null || rss < ceiling
     ? null
     : `memory is short before the first request: the process has ${inMebibytes(rss)}, and new requests are turned away from ${inMebibytes(ceiling)} on (gateway.max_rss_bytes, or 85 % of the container's limit): give it more`;
