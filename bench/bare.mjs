@@ -102,3 +102,5 @@ createServer({ requestTimeout: 0, keepAliveTimeout: 75_000 }, (request, response
     response.destroy();
   });
 }).listen(port, '127.0.0.1', 1_024);
+
+process.once('SIGTERM', () => process.exit(0)); // by itself, so that a profile is written
