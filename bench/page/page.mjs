@@ -27,6 +27,7 @@ const silent = `- Microseconds of this page hold for this machine and hour. Only
 - Requests under way when a load ended cost and were not counted: up to one per connection, the more the slower a variant is.
 - A strict record is cheaper the more requests share one sync: CPU per request falls with load. Other disks have other sync times.
 - No peer makes its audit durable, and none hashes keys slowly; the peers without limits or a log do less than memgate.
+- The rows \`envoy-opa*\` are not opa-envoy-plugin: no registry had it. What stands in for it does less for each request.
 - Nothing here says how memgate does with your policy: measure it with your bundle and your data.`;
 
 export function page({ latest, promises, remarks }) {
