@@ -1,5 +1,6 @@
 // `npm run test:garden`: mutated requests through memgate, read by nginx, haproxy, Apache and Node behind it; any disagreement
-// between what was sent, decided and read fails. `npm test` does the same for a minute under CI, for some seconds elsewhere.
+// between what was sent, decided and read fails. `npm test` does it for a minute under CI, for some seconds elsewhere, and
+// by itself: it takes all processors, and other tests look at the time.
 import { spawn } from 'node:child_process';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { cpus } from 'node:os';
@@ -35,15 +36,13 @@ function run() {
   const options = ['--disable-coverage', '--reporter=tap', `--timeout=${hoursMax * 3_600}`];
   const child = spawn(join(root, 'node_modules/.bin/tap'), ['run', ...options, 'test/garden/garden.test.ts'], {
     cwd: root,
-    env: { ...process.env, ...wishes, CI: 'true', NO_COLOR: '1', npm_config_loglevel: 'error' },
+    env: { ...process.env, ...wishes, NO_COLOR: '1', npm_config_loglevel: 'error' },
     stdio: ['ignore', 'pipe', 'inherit'],
   });
   let output = '';
   child.stdout.setEncoding('utf8').on('data', (text) => (output += text));
   return new Promise((resolve) => {
-    child.on('close', (code) =>
-      resolve({ isFine: code === 0 && !output.includes('# SKIP'), lines: output.split('\n') }),
-    );
+    child.on('close', (code) => resolve({ isFine: code === 0, lines: output.split('\n') }));
   });
 }
 
@@ -82,6 +81,11 @@ if (told !== undefined) {
     mkdirSync(dirname(values.result), { recursive: true });
     writeFileSync(values.result, `${JSON.stringify(result, null, 2)}\n`);
   }
+}
+const skipped = lines.map((line) => / # SKIP (.*)$/.exec(line)?.[1]).find((why) => why !== undefined);
+if (skipped !== undefined) {
+  process.stdout.write(`left out: the HTTP Garden: ${skipped}\n`);
+  process.exit(0); // under CI, whoever counts makes it a failure
 }
 process.stdout.write(`\n${isFine ? '1 passed, 0 failed' : '0 passed, 1 failed'}\n`);
 process.exitCode = isFine ? 0 : 1;

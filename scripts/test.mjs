@@ -47,6 +47,7 @@ const steps = [
       ),
   },
   { name: 'test', run: () => tests() },
+  { name: 'garden', run: () => command(script('garden.mjs', '--seconds', isCi ? '60' : '10')) },
   { name: 'bench', run: () => command([process.execPath, 'bench/quick.mjs']) },
 ];
 

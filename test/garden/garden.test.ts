@@ -20,7 +20,7 @@ import { numberOf, numbersIn, walk, type Sent } from './support/walk.js';
 const given = (name: string, otherwise: number): number => Number(process.env[`MEMGATE_GARDEN_${name}`] ?? otherwise);
 const seed = given('SEED', randomInt(2 ** 31));
 const mutantsMax = given('REQUESTS', Infinity);
-const usualSeconds = process.env['CI'] === 'true' ? 60 : 10;
+const usualSeconds = 60;
 const secondsMax = given('SECONDS', mutantsMax === Infinity ? usualSeconds : Infinity);
 const plan = { seed, from: given('FROM', 0), mutantsMax, secondsMax, lanes: 48 };
 const controlMutants = 250;
