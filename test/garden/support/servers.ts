@@ -1,8 +1,9 @@
-import { execFileSync, spawn, type ChildProcess } from 'node:child_process';
+import { execFileSync } from 'node:child_process';
 import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { connect, createServer, type NetConnectOpts } from 'node:net';
 import { delimiter, join } from 'node:path';
 import { apacheConfig, haproxyConfig, nginxConfig, type Place } from './configs.js';
+import { Leashed } from './leashed.js';
 import type { Manners } from './reading.js';
 import { passedOn, readByNode, type Readings, type Responder } from './responder.js';
 
@@ -27,7 +28,6 @@ interface Kind {
 }
 
 const startMsMax = 10_000;
-const stopMsMax = 5_000;
 const startTriesMax = 5;
 const isRoot = process.getuid?.() === 0;
 const apacheModules = ['/usr/lib/apache2/modules', '/usr/lib64/httpd/modules', '/usr/lib/httpd/modules'];
@@ -117,29 +117,15 @@ const canConnect = (at: NetConnectOpts): Promise<boolean> =>
     socket.once('connect', () => socket.destroy());
   });
 
-const isAlive = (child: ChildProcess): boolean => child.exitCode === null && child.signalCode === null;
-
-async function ended(child: ChildProcess): Promise<void> {
-  if (!isAlive(child)) return;
-  const end = new Promise<void>((resolve) => child.once('exit', () => resolve()));
-  child.kill('SIGTERM');
-  const timer = setTimeout(() => child.kill('SIGKILL'), stopMsMax);
-  await end;
-  clearTimeout(timer);
-}
-
-/** @returns the process, or null when it ended at once: its port may have been taken meanwhile */
-async function spawned(program: string, args: readonly string[], at: NetConnectOpts): Promise<ChildProcess | null> {
-  const child = spawn(program, args, { stdio: ['ignore', 'ignore', 'ignore'] });
-  const kill = (): void => void child.kill('SIGKILL');
-  process.once('exit', kill);
-  child.once('exit', () => process.off('exit', kill));
+/** @returns the running program, or null when it ended at once: its port may have been taken meanwhile */
+async function spawned(program: string, args: readonly string[], at: NetConnectOpts): Promise<Leashed | null> {
+  const leashed = new Leashed(program, args);
   const endMs = performance.now() + startMsMax;
-  while (isAlive(child) && performance.now() < endMs) {
-    if (await canConnect(at)) return child;
+  while (leashed.isAlive && performance.now() < endMs) {
+    if (await canConnect(at)) return leashed;
     await new Promise((resolve) => setTimeout(resolve, 20));
   }
-  await ended(child);
+  await leashed.stop();
   return null;
 }
 
@@ -155,9 +141,9 @@ async function start(kind: Kind, dir: string): Promise<ReferenceServer> {
     const at = kind.listensOn === 'file' ? { path: listen } : { host: '127.0.0.1', port: Number(listen) };
     const config = join(dir, 'config');
     writeFileSync(config, kind.configure({ dir, listen, responder: port }));
-    const child = await spawned(program, kind.args(config, dir), at);
-    if (child === null) continue;
-    const stop = (): Promise<void> => ended(child).then(responder.close);
+    const running = await spawned(program, kind.args(config, dir), at);
+    if (running === null) continue;
+    const stop = (): Promise<void> => running.stop().then(responder.close);
     const { name, manners, versionArgs } = kind;
     return { name, version: versionOf(program, versionArgs), at, manners, readings: responder.readings, stop };
   }
