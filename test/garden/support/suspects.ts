@@ -25,10 +25,21 @@ export class Suspects {
     for (const number of numbers) if (this.#tee.isBad(number)) this.#sent.set(number, sent);
   }
 
-  /** The same finding from fewer bytes: what is left matters. */
-  async shortened(finding: Finding): Promise<Buffer | null> {
-    const sent = finding.number === null ? undefined : this.#sent.get(finding.number);
-    return sent === undefined ? null : smallest(sent.mutant.bytes, (bytes) => this.#isBad(bytes));
+  /** The same finding from fewer bytes: what is left matters. Null when it is not known, or not seen again without some of them. */
+  async shortened({ number }: Finding): Promise<Buffer | null> {
+    const bytes = this.#sent.get(number ?? 0)?.mutant.bytes;
+    if (bytes === undefined) return null;
+    const short = await smallest(bytes, (fewer) => this.#isBad(fewer));
+    return short.length < bytes.length ? short : null;
+  }
+
+  /** The first of these findings that can be shortened. */
+  async firstShortened(findings: readonly Finding[]): Promise<Buffer | null> {
+    for (const finding of findings.slice(0, shownMax)) {
+      const short = await this.shortened(finding);
+      if (short !== null) return short;
+    }
+    return null;
   }
 
   /** Says of the first ones all that is needed to see them again. Ask while the gateway still runs. */
