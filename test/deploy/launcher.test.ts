@@ -34,7 +34,7 @@ t.test('the launcher becomes node, with the settings of memory', async (t) => {
   t.match(command[0], /(?:^|\/)node$/, 'signals reach the program itself');
   t.equal(command[1], '--disable-proto=throw');
   t.equal(environment.get('MALLOC_MMAP_THRESHOLD_'), '131072');
-  t.match(environment.get('NODE_OPTIONS'), /^--max-semi-space-size=4 --max-old-space-size=256(?: |$)/); // the test runner adds its own
+  t.match(environment.get('NODE_OPTIONS'), /^--max-semi-space-size=16 --max-old-space-size=256(?: |$)/); // the test runner adds its own
 });
 
 t.test('what the environment says wins', async (t) => {
