@@ -20,8 +20,13 @@ const malformed: ReadonlySet<string> = new Set([
 function codeOf(error: Error): FaultCode {
   const code = 'code' in error && typeof error.code === 'string' ? error.code : '';
   if (timeouts.has(code)) return 'upstream.timeout';
-  return code.startsWith('HPE_') || malformed.has(code) ? 'upstream.invalid' : 'upstream.unreachable';
+  // undici's parser tells the kind of its errors by their name alone, and of an upgrade that nobody asked for by a sentence.
+  const isMalformed = error.name === 'HTTPParserError' || error.message === 'bad upgrade' || malformed.has(code);
+  return isMalformed ? 'upstream.invalid' : 'upstream.unreachable';
 }
+
+/** Interim answers before the one that counts. */
+const interimMax = 16;
 
 /**
  * One request in the raw form of undici's handler: header lines arrive as they were sent, without a merged object in between.
@@ -32,6 +37,7 @@ export class Call implements UpstreamCall {
   #freed: (() => void) | null;
   #abort: ((error?: Error) => void) | null = null;
   #resume: (() => void) | null = null;
+  #interims = 0;
   #isOver = false;
 
   /** @param freed told once, when the call needs no connection any more */
@@ -58,7 +64,13 @@ export class Call implements UpstreamCall {
   }
 
   onHeaders(status: number, raw: readonly Buffer[], resume: () => void): boolean {
-    if (status < 200 || this.#isOver) return true; // interim answers are ours to give, not the memory server's
+    if (this.#isOver) return true;
+    if (status < 200) {
+      this.#interims += 1;
+      if (this.#interims > interimMax)
+        throw new Fault('upstream.invalid', `over ${String(interimMax)} interim answers`);
+      return true; // they are ours to give, not the memory server's
+    }
     this.#resume = resume;
     this.#sink.head(
       status,

@@ -1,4 +1,5 @@
 import type { Socket } from 'node:net';
+import { Fault } from '../model/codes.js';
 
 /**
  * undici's parser takes `HTTP/2.0 200` and `HTTP/0.9` as answers. Its request heads are written as text and its bodies as bytes,
@@ -22,7 +23,7 @@ export function guardVersion(socket: Socket): void {
     begun += chunk.toString('latin1', 0, wanted.length - begun.length);
     awaitsHead = begun.length < wanted.length; // it may come in pieces
     if (isHttp1(begun)) return chunk;
-    socket.destroy(new Error('an answer that is not HTTP/1'));
+    socket.destroy(new Fault('upstream.invalid', 'an answer that is not HTTP/1'));
     return null;
   };
 }

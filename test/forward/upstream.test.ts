@@ -1,5 +1,5 @@
 import { createServer, type RequestListener, type Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { createServer as createRawServer, type AddressInfo } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import t, { type Test } from 'tap';
 import { Call } from '../../src/forward/call.js';
@@ -259,11 +259,46 @@ t.test('who is to blame', async (t) => {
     ERR_INVALID_CHAR: 'upstream.invalid',
     ERR_INVALID_HTTP_TOKEN: 'upstream.invalid',
     ERR_HTTP_INVALID_HEADER_VALUE: 'upstream.invalid',
-    HPE_INVALID_CONSTANT: 'upstream.invalid',
     UND_ERR_HEADERS_TIMEOUT: 'upstream.timeout',
     ECONNRESET: 'upstream.unreachable',
   }))
     t.match(blamed(Object.assign(new Error('x'), { code })), { code: wanted }, code);
   const own = new BodyFailure(refuse('gate.timeout', 'slow'));
   t.equal(blamed(own), own, 'the client for its own body');
+});
+
+t.test('bytes that are no answer are told as such, and not as a server that is away', async (t) => {
+  const whole = 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok';
+  const answers = {
+    'a bare line feed': ['HTTP/1.1 200 OK\nContent-Length: 2\n\nok', 'upstream.invalid'],
+    'no status line': ['hello\r\n\r\n', 'upstream.invalid'],
+    'a version that is none': [whole.replace('1.1', '2.0'), 'upstream.invalid'],
+    'two lengths': [whole.replace('\r\n\r\n', '\r\nContent-Length: 3\r\n\r\n'), 'upstream.invalid'],
+    'an upgrade': ['HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\n', 'upstream.invalid'],
+    'interim answers without end': ['HTTP/1.1 103 Early Hints\r\n\r\n'.repeat(17) + whole, 'upstream.invalid'],
+    'a few interim answers': ['HTTP/1.1 103 Early Hints\r\n\r\n'.repeat(16) + whole, null],
+  } as const;
+  for (const [name, [bytes, code]] of Object.entries(answers)) {
+    const server = createRawServer((socket) => {
+      socket.on('error', () => undefined);
+      socket.once('data', () => socket.write(bytes, 'latin1'));
+    });
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    const origin = `http://127.0.0.1:${String((server.address() as AddressInfo).port)}`;
+    const { upstream } = await fixture(t, { origin });
+    const why = await new Promise<Fault | BodyFailure | null>((resolve) => {
+      upstream.send(request(ask), {
+        begin: () => true,
+        head: () => undefined,
+        data: () => true,
+        end: () => {
+          resolve(null);
+        },
+        failed: resolve,
+      });
+    });
+    if (code === null) t.equal(why, null, name);
+    else t.match(why, { code }, name);
+    server.close();
+  }
 });
