@@ -4,7 +4,9 @@ import { join } from 'node:path';
 import { setTimeout as after } from 'node:timers/promises';
 import t, { type Test } from 'tap';
 import { howMany, inPackage } from './support/environment.js';
-import { launcher, openSlowSink, rssMiB, startUploads } from './support/memory.js';
+import { say } from './support/figures.js';
+import { launcher, openSlowSink, startUploads } from './support/memory.js';
+import { rssMiB } from './support/process-watch.js';
 import { makePlace, startProgram } from './support/program.js';
 
 const mib = 1_048_576;
@@ -19,7 +21,7 @@ async function grow(
   t: Test,
   pid: number,
   wish: Pick<Parameters<typeof startUploads>[0], 'to' | 'path' | 'headers'>,
-): Promise<{ readonly grown: number; readonly accepted: number; readonly ended: readonly string[] }> {
+): Promise<Grown & { readonly ended: readonly string[] }> {
   const before = rssMiB(pid);
   const running = startUploads({ ...wish, count: uploads, bytes });
   t.teardown(() => {
@@ -37,7 +39,12 @@ async function grow(
 
 const size = `${uploads} uploads of ${bytes / mib} MiB to a server that hardly reads`;
 
-t.test(`${size}: the program grows by ${grownMax} MiB at most`, async (t) => {
+interface Grown {
+  readonly grown: number;
+  readonly accepted: number;
+}
+
+async function throughProgram(t: Test): Promise<Grown> {
   const sink = await openSlowSink();
   t.teardown(() => sink.close());
   const place = await makePlace(t, sink.url, { profile: './profile.yaml' });
@@ -47,20 +54,17 @@ t.test(`${size}: the program grows by ${grownMax} MiB at most`, async (t) => {
   writeFileSync(join(place.dir, 'profile.yaml'), streaming);
   const program = await startProgram(t, place, { command: launcher });
   const headers = { authorization: `Bearer ${place.keys.alpha}`, 'x-memory-space': 'alpha' };
-  const { grown, accepted, ended } = await grow(t, program.pid, {
+  const { ended, ...told } = await grow(t, program.pid, {
     to: program.gateway,
     path: '/api/v1/memories',
     headers: { ...headers, 'content-type': 'application/octet-stream' },
   });
   t.strictSame(ended, [], 'every upload goes on');
-  t.ok(accepted > uploads * 65_536, `bodies are under way: ${Math.round(accepted / mib)} MiB`);
-  t.ok(accepted < 0.7 * uploads * bytes, 'and the clients were made to wait');
-  t.ok(grown <= grownMax, `it grew by ${grown} MiB`);
-  t.comment(`memory: ${size}: +${grown} MiB, ${Math.round(accepted / mib)} MiB taken from the clients`);
-  t.equal(await program.kill('SIGKILL'), null);
-});
+  await program.kill('SIGKILL');
+  return told;
+}
 
-t.test(`${size}: a proxy that does not hold its clients back grows further`, async (t) => {
+async function throughCarelessProxy(t: Test): Promise<Grown> {
   const sink = await openSlowSink();
   t.teardown(() => sink.close());
   const careless = inPackage('test/faults/fixtures/careless-proxy.mjs');
@@ -69,8 +73,25 @@ t.test(`${size}: a proxy that does not hold its clients back grows further`, asy
   const port = await new Promise<string>((resolve) => {
     proxy.stdout.once('data', (text: Buffer) => resolve(text.toString().trim()));
   });
-  const to = new URL(`http://127.0.0.1:${port}`);
-  const { grown, accepted } = await grow(t, proxy.pid ?? 0, { to, path: '/', headers: {} });
-  t.ok(grown > grownMax, `it grew by ${grown} MiB, so that the test above can fail`);
-  t.comment(`memory: control without back-pressure: +${grown} MiB, ${Math.round(accepted / mib)} MiB taken`);
+  return grow(t, proxy.pid ?? 0, { to: new URL(`http://127.0.0.1:${port}`), path: '/', headers: {} });
+}
+
+t.test(`${size}: the program grows by ${grownMax} MiB at most`, async (t) => {
+  const { grown, accepted } = await throughProgram(t);
+  t.ok(accepted > uploads * 65_536, `bodies are under way: ${Math.round(accepted / mib)} MiB`);
+  t.ok(accepted < 0.7 * uploads * bytes, 'and the clients were made to wait');
+  t.ok(grown <= grownMax, `it grew by ${grown} MiB`);
+  const control = await throughCarelessProxy(t);
+  t.ok(control.grown > grownMax, `a proxy that holds no client back grew by ${control.grown} MiB: this can be seen`);
+  say(t, {
+    id: 'memory-uploads',
+    promise: `${size}: RSS ≤ +${grownMax} MiB`,
+    method: `clients send as fast as they may for ${lastsMs / 1_000} s; RSS every 50 ms; the control is a proxy without back-pressure, stopped at three times the bound`,
+    figure: {
+      grown_mib: grown,
+      taken_from_clients_mib: Math.round(accepted / mib),
+      control_grown_mib: control.grown,
+    },
+    ok: t.passing(),
+  });
 });

@@ -1,7 +1,7 @@
-import { readFileSync } from 'node:fs';
 import { createServer, connect, type AddressInfo, type Socket } from 'node:net';
 import { setTimeout as after } from 'node:timers/promises';
 import { inPackage, programFile } from './environment.js';
+import { rssMiB } from './process-watch.js';
 
 // The test runner hands every program a module to load, which would be measured as well.
 const alone = ['env', '--unset=NODE_OPTIONS'] as const;
@@ -10,17 +10,6 @@ const alone = ['env', '--unset=NODE_OPTIONS'] as const;
 export const launcher: readonly [string, ...string[]] = [...alone, inPackage('bin/memgate')];
 /** Without them. */
 export const bareProgram: readonly [string, ...string[]] = [...alone, process.execPath, programFile];
-
-/** The most that a process has ever held. */
-export const peakMiB = (pid: number): number => statusMiB(pid, 'VmHWM');
-
-/** What a process holds in memory now. */
-export const rssMiB = (pid: number): number => statusMiB(pid, 'VmRSS');
-
-function statusMiB(pid: number, name: string): number {
-  const text = readFileSync(`/proc/${pid}/status`, 'latin1');
-  return Number(new RegExp(`^${name}:\\s+(\\d+) kB$`, 'm').exec(text)?.[1]) / 1_024;
-}
 
 /** The middle of 21 samples within two seconds: a single one may fall on either side of a collection. */
 export async function settledMiB(pid: number): Promise<number> {
