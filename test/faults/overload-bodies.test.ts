@@ -3,6 +3,7 @@ import t, { type Test } from 'tap';
 import { recall } from './support/client.js';
 import { howMany } from './support/environment.js';
 import { say, tenths } from './support/figures.js';
+import { launcher } from './support/memory.js';
 import { rssMiB } from './support/process-watch.js';
 import { makePlace, startProgram, type Place, type Program } from './support/program.js';
 import { bigServer } from './support/slow-clients.js';
