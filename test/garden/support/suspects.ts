@@ -35,7 +35,7 @@ export class Suspects {
 
   /** The first of these findings that can be shortened. */
   async firstShortened(findings: readonly Finding[]): Promise<Buffer | null> {
-    for (const finding of findings.slice(0, shownMax)) {
+    for (const finding of findings) {
       const short = await this.shortened(finding);
       if (short !== null) return short;
     }
