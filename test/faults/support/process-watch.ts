@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 
 /** What a process takes at one moment. */
 export interface Sample {
@@ -46,7 +46,7 @@ export function watchProcess(pid: number, everyMs: number, isWorthIt = (): boole
   const samples: Sample[] = [];
   const fromMs = performance.now();
   const take = (): void => {
-    if (!isWorthIt()) return;
+    if (!isWorthIt() || !existsSync(`/proc/${pid}/fd`)) return;
     const atS = (performance.now() - fromMs) / 1_000;
     samples.push({ atS, rssMiB: rssMiB(pid), descriptors: descriptors(pid), threads: statusField(pid, 'Threads') });
   };
