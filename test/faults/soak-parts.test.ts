@@ -102,6 +102,14 @@ const ledgers: readonly { readonly name: string; readonly want: RegExp | null; r
     },
   },
   {
+    name: 'takes what the network delivers late, though nothing was read in between',
+    want: null,
+    run: ({ ledger, write }) => {
+      write(allow('A') + outcome('A', null));
+      ledger.arrived('A');
+    },
+  },
+  {
     name: 'takes a lost outcome that the log tells of',
     want: null,
     run: ({ ledger, write }) => {

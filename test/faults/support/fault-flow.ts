@@ -125,7 +125,7 @@ export class Flow {
   async #send(): Promise<void> {
     const { from, to } = this.#ends;
     // What is written to a connection that is not there yet goes out as one piece.
-    while (to.connecting) await after(1);
+    while (to.connecting && !to.destroyed && !this.#isOver) await after(1);
     while (!this.#isOver) {
       await this.#untilAllowed();
       const piece = this.#pieces.shift();

@@ -113,7 +113,8 @@ class Proxy implements FaultProxy {
 
   #reset({ client, server }: Pair): void {
     for (const socket of [client, server]) {
-      if (socket.connecting) socket.destroy();
+      // Node cannot reset a socket that is being closed for writing: its handle stays, and the process never ends.
+      if (socket.connecting || socket.writableEnded) socket.destroy();
       else socket.resetAndDestroy();
     }
   }

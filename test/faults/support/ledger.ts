@@ -103,6 +103,7 @@ export class Ledger {
     this.arrivals += 1;
     if (this.#late.delete(id)) return;
     if (!this.#due.has(id)) this.read();
+    if (this.#late.delete(id)) return; // its outcome was read just now
     const place = this.#due.get(id);
     if (place === undefined) {
       this.#wrong(`${id || 'a request without an id'} went upstream without an allow record of its own`);

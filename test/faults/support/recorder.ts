@@ -87,6 +87,7 @@ class TcpRecorder implements Recorder {
 
   /** Events until the reader leaves. */
   #stream(socket: Socket): void {
+    if (socket.destroyed) return; // what came late; nothing would end the events
     socket.write(streamHead);
     const timer = setInterval(() => socket.write(eventChunk), eventEveryMs);
     socket.once('close', () => {

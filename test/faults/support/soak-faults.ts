@@ -240,8 +240,9 @@ export const soakFaults: readonly SoakFault[] = [
     run: (victim) => injected(victim, { calls: 'openat', error: 'EMFILE' }),
   },
   {
-    name: 'no checkpoint can be put in place, no free space be read',
-    may: [],
+    name: 'no checkpoint can be put in place, no new segment be kept, no free space be read',
+    isFelt: false,
+    may: [503],
     missing: noTracer,
     run: (victim) => injected(victim, { calls: 'rename,fsync,statfs', error: 'EIO' }),
   },
