@@ -11,7 +11,6 @@ const program = await startProgram(t, { config: { upstream: { connections: 4, qu
 const answerMs = 50;
 const greedyClients = 300;
 const goodRequests = 40;
-const goodMsMax = 1_000;
 const goodMsInAll = 15_000;
 const backOffMs = 500;
 
@@ -41,6 +40,9 @@ async function asking(
   return { statuses, tookMs };
 }
 
+/** A machine that is slow is so for both of them: what is compared is one with the other. */
+const middle = (times: readonly number[]): number => [...times].sort((a, b) => a - b)[times.length >> 1] ?? Infinity;
+
 await wireCase(
   t,
   program,
@@ -60,14 +62,16 @@ await wireCase(
     );
     isOver = true;
     one.recorder.script({});
-    const theirs = (await Promise.all(greedy)).flatMap((each) => each.statuses);
-    const p99 = tookMs.sort((a, b) => a - b)[Math.floor(0.99 * tookMs.length)] ?? Infinity;
+    const greedyRuns = await Promise.all(greedy);
+    const theirs = greedyRuns.flatMap((each) => each.statuses);
+    const waited = greedyRuns.flatMap((each) => each.tookMs.filter((_, n) => each.statuses[n] === 200));
+    const [mine, others] = [middle(tookMs), middle(waited)];
     const count = (status: number): number => theirs.filter((each) => each === status).length;
     one.t.comment(
-      `good ×${statuses.length}: p99 ${p99.toFixed(0)} ms; greedy: ${count(200)} × 200, ${count(503)} × 503`,
+      `good ×${statuses.length}: median ${mine.toFixed(0)} ms; greedy: ${others.toFixed(0)} ms, ${count(200)} × 200, ${count(503)} × 503`,
     );
     one.t.strictSame([...new Set(statuses)], [200], 'the good one has no error');
-    one.t.ok(p99 <= goodMsMax, `and waits for a turn, not for all of the others' (${p99.toFixed(0)} ms)`);
+    one.t.ok(4 * mine <= others, 'and waits for a turn, not for all of the others');
     one.t.ok(count(200) > 0, 'the greedy one is served as well');
     one.t.ok(count(503) > 0, 'and refused beyond its share');
     one.t.equal(count(200) + count(503), theirs.length, 'with nothing else');
