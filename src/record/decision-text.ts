@@ -113,11 +113,7 @@ export const decisionEvent = (trail: Trail, verdict: Verdict, atMs: number): Aud
 
 /** The event of a yes: the request goes upstream after it, and owes an outcome. */
 export const admittedEvent = (trail: Trail, verdict: Verdict, atMs: number): AuditEvent => ({
-  type: verdict.type,
-  severity: verdict.severity,
-  atMs,
-  fields: {},
-  text: decisionText(trail, verdict),
+  ...decisionEvent(trail, verdict, atMs),
   opens: trail.raw.id,
 });
 
