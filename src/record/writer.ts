@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Clock } from '../base/clock.js';
 import { messageOf, type Logger } from '../base/log.js';
 import { Fault } from '../model/codes.js';
@@ -24,6 +25,8 @@ const batchBytesMax = 1_048_576;
 const noteDelayMs = 20;
 const noteBytesMax = 65_536;
 const retryEveryMs = 500;
+/** Turns of the event loop in which a batch gathers: requests that the last one set free come back as new ones, and share its sync. */
+const gatherTurns = 2;
 
 /** Group commit: one batch is on its way to the disk while the next one gathers. The event loop never waits. */
 export class Writer {
@@ -140,6 +143,7 @@ export class Writer {
         this.#drop(this.#take(Infinity, Infinity), this.#blocked);
         return;
       }
+      for (let turn = 0; turn < gatherTurns; turn += 1) await nextTurn();
       const batch = this.#take(batchRecordsMax, batchBytesMax);
       if (this.#queue.length === 0) this.#isWanted = false;
       await this.#writeBatch(batch);

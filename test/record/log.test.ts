@@ -13,7 +13,7 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { join } from 'node:path';
-import { setTimeout as after } from 'node:timers/promises';
+import { setImmediate as nextTurn, setTimeout as after } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import t from 'tap';
 import { systemClock } from '../../src/base/clock.js';
@@ -105,6 +105,24 @@ t.test('commit() shares one sync among those that wait together, and resolves be
   t.equal(counted.families.get('key'), 2_000);
   await log.close();
   t.match(await verifyAuditLog(dir), { ok: true });
+});
+
+t.test('what comes in the next turn of the event loop shares the sync', async (t) => {
+  let syncs = 0;
+  const disk: Disk = {
+    ...systemDisk,
+    create: async (path) => {
+      const file = await systemDisk.create(path);
+      return { ...file, sync: () => ((syncs += 1), file.sync()) };
+    },
+  };
+  const { log } = await opened(t.testdir(), {}, { disk });
+  const before = syncs;
+  const first = log.commit(keyEvent(1));
+  const later = nextTurn().then(() => Promise.all([log.commit(keyEvent(2)), log.commit(keyEvent(3))]));
+  await Promise.all([first, later]);
+  t.equal(syncs - before, 1);
+  await log.close();
 });
 
 t.test('segments rotate and the chain goes across', async (t) => {
