@@ -4,13 +4,14 @@ import { no, ok, type Result } from '../base/result.js';
 import { refuse, type Refusal } from '../model/codes.js';
 import type { CleanRequest } from '../model/request.js';
 import type { Subject } from '../model/subject.js';
-import type { RouteFacts, TargetFacts } from '../model/target.js';
+import type { RouteFacts } from '../model/target.js';
+import type { HeadFacts } from '../model/trail.js';
 
 /** What one question to the policy is made of. */
 export interface Question {
   readonly subject: Subject;
   readonly request: CleanRequest;
-  readonly facts: Pick<TargetFacts, 'route' | 'params' | 'spaces'>;
+  readonly facts: HeadFacts;
   /** Bytes of the body; null when not known. */
   readonly bytes: number | null;
   readonly nowMs: number;
@@ -68,12 +69,16 @@ function write(question: Question, subjectText: SubjectText, routeText: RouteTex
   const { route, spaces } = facts;
   const params = writeParams(facts.params);
   const subject = subjectText(question.subject);
-  const isSmall = spaces.ids.length <= caps.ids && spaces.unknown.length <= caps.ids && areShort(spaces.ids);
+  const isSmall =
+    spaces.ids.length <= caps.ids &&
+    spaces.unknown.length <= caps.ids &&
+    areShort(spaces.ids) &&
+    (facts.tool === null || facts.tool.length <= caps.text);
   if (params === null || subject === null || !isSmall) return null;
   const method = request.method === 'HEAD' ? 'GET' : request.method; // decided as GET, so that a rule on GET holds for it
   return (
     `{"now":${seconds(nowMs)},"switches":{"readonly":${String(question.readonly)}},` +
-    `"request":{"id":${quoted(request.id)},"method":${quoted(method)},${routeText(route)},"params":${params},"tool":null,` +
+    `"request":{"id":${quoted(request.id)},"method":${quoted(method)},${routeText(route)},"params":${params},"tool":${orNull(facts.tool)},` +
     `"bytes":${bytes === null ? 'null' : String(bytes)},"headers":{}},` +
     `"spaces":{"all":${String(spaces.all)},"ids":${list(spaces.ids)},"unknown":${list(spaces.unknown)},"explicit":${String(spaces.explicit)}},` +
     `"subject":${subject},"client":{"address":${quoted(request.clientAddress)},"networks":[]}}`

@@ -74,7 +74,7 @@ async function admit(stages: Stages, request: CleanRequest, trail: Trail): Promi
   if (!identity.ok) return identity;
   trail.subject = identity.value.subject;
 
-  const head = stages.resolve(request);
+  const head = stages.resolve(request, trail.subject);
   if (!head.ok) return head;
   const early = request.expectsContinue ? head.value.preview : null; // who waits for 100 is told what the head alone can refuse
   const wrong = early === null ? null : stages.preview(identity.value, early, trail);

@@ -2,6 +2,7 @@ import type { Result } from '../base/result.js';
 import type { Fault, Refusal } from '../model/codes.js';
 import type { Admission, Identity, Observed, Permit, Receipt, Target } from '../model/proofs.js';
 import type { CleanRequest, RawRequest } from '../model/request.js';
+import type { Subject } from '../model/subject.js';
 import type { Enforcement, HeadFacts, Outcome, Trail } from '../model/trail.js';
 import type { Forward } from '../forward/forward.js';
 import type { Head } from '../resolve/resolve.js';
@@ -12,7 +13,7 @@ type Maybe<T> = T | Promise<T>;
 export interface Stages {
   readonly gate: (raw: RawRequest) => Result<CleanRequest, Refusal>;
   readonly identify: (request: CleanRequest) => Maybe<Result<Identity, Refusal>>;
-  readonly resolve: (request: CleanRequest) => Result<Head, Refusal>;
+  readonly resolve: (request: CleanRequest, subject: Subject) => Result<Head, Refusal>;
   /** What the head alone would get; asked only for a client that waits for `100 Continue`. */
   readonly preview: (identity: Identity, facts: HeadFacts, trail: Trail) => Refusal | null;
   readonly authorize: (identity: Identity, target: Target, trail: Trail) => Result<Permit, Refusal>;

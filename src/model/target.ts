@@ -21,12 +21,34 @@ export interface RouteFacts {
   readonly stream: 'sse' | null;
 }
 
+/** What an answer must hold before the caller sees it. Pointers are lists of keys; an empty one is the document itself. */
+export interface AnswerRule {
+  /** `check`: each item's field names a decided space, or there is no answer; `filter`: items of other spaces are taken out. */
+  readonly kind: 'check' | 'filter';
+  /** Where the list stands; null where the answer is one object. */
+  readonly items: readonly string[] | null;
+  /** Where the space stands in an item. */
+  readonly field: readonly string[];
+}
+
+/** A JSON-RPC request: refusals and answers take its form. */
+export interface RpcFacts {
+  /** Null where it is a notification, or has no id that may be sent back. */
+  readonly id: string | number | null;
+}
+
 /** What resolve found: which route, which spaces, and the bytes that go upstream. */
 export interface TargetFacts {
   readonly route: RouteFacts;
   /** Raw path parameters by name. */
   readonly params: Readonly<Record<string, string>>;
   readonly spaces: SpaceSet;
+  /** Name of the tool that is called; null where it is no call of a tool. */
+  readonly tool: string | null;
+  /** Null where the answer is passed on as it comes. */
+  readonly answer: AnswerRule | null;
+  /** Null where the route does not speak JSON-RPC. */
+  readonly rpc: RpcFacts | null;
   /** Raw path and query after the carriers were cut or set. */
   readonly forwardTarget: string;
   /** Lower-case names of headers that must not pass: space carriers and trust headers. */

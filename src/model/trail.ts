@@ -5,8 +5,8 @@ import type { Subject } from './subject.js';
 import type { Target } from './proofs.js';
 import type { TargetFacts } from './target.js';
 
-/** Route and spaces, as far as a head tells them. */
-export type HeadFacts = Pick<TargetFacts, 'route' | 'params' | 'spaces'>;
+/** Route, spaces and tool, as far as a head tells them. */
+export type HeadFacts = Pick<TargetFacts, 'route' | 'params' | 'spaces' | 'tool'>;
 
 /** `open` is `auth_mode: none`: everything passes, and everything is recorded. */
 export type Enforcement = 'enforce' | 'observe' | 'open';

@@ -1,12 +1,14 @@
+import type { JsonObject } from '../base/json-tree.js';
 import { no, ok, type Result } from '../base/result.js';
+import { readStrictFields } from '../base/strict-json.js';
 import { refuse, type Refusal } from '../model/codes.js';
 import { Target } from '../model/proofs.js';
 import type { CleanRequest } from '../model/request.js';
+import type { Subject } from '../model/subject.js';
 import type { RouteFacts } from '../model/target.js';
 import type { HeadFacts } from '../model/trail.js';
 import type { CompiledRoute, Profile } from './profile.js';
 import { decideSpaces, rewriteCarriers, statedInBody, statedInHead, type Stated } from './space.js';
-import { readStrictObject, type TopField } from './strict-json.js';
 
 export { compileProfile, loadProfile, type Profile } from './profile.js';
 export { profileSchema, type ProfileData } from './profile-schema.js';
@@ -26,7 +28,8 @@ export interface Head {
   complete(): Result<Target, Refusal> | Promise<Result<Target, Refusal>>;
 }
 
-export type Resolve = (request: CleanRequest) => Result<Head, Refusal>;
+/** The caller stands for itself where a carrier is a claim of its token, or where its only space is meant. */
+export type Resolve = (request: CleanRequest, subject: Subject) => Result<Head, Refusal>;
 
 /** Finds the route and the spaces of a request, from every carrier, as the profile of the memory server says. */
 export function createResolve(context: ResolveContext): Resolve {
@@ -94,7 +97,7 @@ class OpenHead implements Head {
     // Without a stated space the body may still name one, and it may make the request something else.
     if (readsBody(route, request) && (stated.value === null || route.data.body_rules.length > 0)) return null;
     const spaces = decideSpaces(this.#context.profile, route, { stated, isKnown: this.#context.isKnownSpace });
-    return spaces.ok ? { route: route.facts, params, spaces: spaces.value } : null;
+    return spaces.ok ? { route: route.facts, params, spaces: spaces.value, tool: null } : null;
   }
 
   complete(): Result<Target, Refusal> | Promise<Result<Target, Refusal>> {
@@ -107,13 +110,13 @@ class OpenHead implements Head {
     const body = await request.body.collect(this.#context.inspectMaxBytes);
     if (!body.ok) return body;
     if (body.value.length === 0) return this.#finish(stated, body.value, new Map());
-    const fields = readStrictObject(body.value);
+    const fields = readStrictFields(body.value);
     if (!fields.ok) return no(refuse('resolve.body', fields.why));
     const all = statedInBody(this.#context.profile, route, { fields: fields.value, head: stated });
     return all.ok ? this.#finish(all.value, body.value, fields.value) : all;
   }
 
-  #finish(stated: Stated, body: Buffer | null, fields: ReadonlyMap<string, TopField>): Result<Target, Refusal> {
+  #finish(stated: Stated, body: Buffer | null, fields: JsonObject): Result<Target, Refusal> {
     const { route, request, params } = this.#facts;
     const { profile, isKnownSpace } = this.#context;
     const spaces = decideSpaces(profile, route, { stated, isKnown: isKnownSpace });
@@ -124,6 +127,9 @@ class OpenHead implements Head {
         route: ruledRoute(route, fields),
         params,
         spaces: spaces.value,
+        tool: null,
+        answer: null,
+        rpc: null,
         forwardTarget: query.length === 0 ? request.path : `${request.path}?${query.join('&')}`,
         dropHeaders: profile.dropHeaders,
         setHeaders: headers,
@@ -134,13 +140,13 @@ class OpenHead implements Head {
 }
 
 /** A word in a body field can make a request something else: a query language that also writes. */
-function ruledRoute(route: CompiledRoute, fields: ReadonlyMap<string, TopField>): RouteFacts {
+function ruledRoute(route: CompiledRoute, fields: JsonObject): RouteFacts {
   for (const rule of route.data.body_rules) {
     const field = fields.get(rule.field);
     if (field === undefined) continue;
-    const words = new Set(field.kind === 'string' ? field.text.toUpperCase().match(/[A-Z]+/g) : []);
+    const words = new Set(typeof field === 'string' ? field.toUpperCase().match(/[A-Z]+/g) : []);
     // A field that is not a string cannot be judged: it counts as a match, so that the stronger right is needed.
-    if (field.kind !== 'string' || rule.matches_word.some((word) => words.has(word.toUpperCase()))) {
+    if (typeof field !== 'string' || rule.matches_word.some((word) => words.has(word.toUpperCase()))) {
       return { ...route.facts, action: rule.action, permission: rule.permission };
     }
   }

@@ -1,9 +1,9 @@
+import type { JsonObject } from '../base/json-tree.js';
 import { no, ok, type Result } from '../base/result.js';
 import { refuse, type Refusal } from '../model/codes.js';
 import type { CleanRequest, QueryPair } from '../model/request.js';
 import type { SpaceSet } from '../model/target.js';
 import type { CompiledRoute, Profile } from './profile.js';
-import type { TopField } from './strict-json.js';
 
 /** Values found so far; all must be equal. */
 export interface Stated {
@@ -40,7 +40,7 @@ export function statedInHead(
 export function statedInBody(
   profile: Profile,
   route: CompiledRoute,
-  { fields, head }: { readonly fields: ReadonlyMap<string, TopField>; readonly head: Stated },
+  { fields, head }: { readonly fields: JsonObject; readonly head: Stated },
 ): Result<Stated, Refusal> {
   const names = new Set([...profile.data.space.body_carriers, ...route.bodyCarriers]);
   const folded = new Set([...names].map(foldCase));
@@ -49,8 +49,8 @@ export function statedInBody(
     if (!folded.has(foldCase(key))) continue;
     if (!names.has(key))
       return no(refuse('space.malformed', 'a body key that differs from a space carrier only by case'));
-    if (field.kind !== 'string') return no(refuse('space.malformed', `body ${key} is not a string`));
-    values.push(field.text);
+    if (typeof field !== 'string') return no(refuse('space.malformed', `body ${key} is not a string`));
+    values.push(field);
   }
   return agree(profile, values, head.isRead || route.bodyCarriers.some((name) => fields.has(name)));
 }

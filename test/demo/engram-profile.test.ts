@@ -8,6 +8,7 @@ import type { Target } from '../../src/model/proofs.js';
 import type { RequestBody } from '../../src/model/request.js';
 import { createResolve, loadProfile, type Profile } from '../../src/resolve/resolve.js';
 import { freePlace } from '../../src/model/place.js';
+import { anonymous } from '../../src/model/subject.js';
 
 const file = new URL('../../config/profiles/engram.yaml', import.meta.url).pathname;
 
@@ -102,7 +103,7 @@ function createGateway(profile: Profile): (sent: Sent) => Promise<Target | null>
       ],
     });
     if (!request.ok) return null;
-    const head = resolve(request.value);
+    const head = resolve(request.value, anonymous);
     if (!head.ok) return null;
     const resolved = await head.value.complete();
     return resolved.ok && resolved.value.facts.spaces.unknown.length === 0 ? resolved.value : null;

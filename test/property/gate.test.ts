@@ -292,7 +292,7 @@ const decision: Decision & { readonly allow: true } = {
 };
 
 async function proofsOf(request: CleanRequest, subjectId: string): Promise<readonly (Receipt | Observed)[]> {
-  const head = resolve(request);
+  const head = resolve(request, anonymous);
   const resolved = head.ok ? await head.value.complete() : null;
   const found: Target | null = resolved?.ok === true ? resolved.value : null;
   const proofs: (Receipt | Observed)[] = [Observed.recorded(request, found)];

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import t from 'tap';
-import { readStrictObject } from '../../src/resolve/strict-json.js';
+import { readStrictObject } from '../../src/base/strict-json.js';
 
 const seed = Number(process.env['MEMGATE_TEST_SEED'] ?? 20_261_123);
 t.comment(`fast-check seed ${String(seed)}`);
@@ -9,7 +9,7 @@ t.comment(`fast-check seed ${String(seed)}`);
 function strict(bytes: Buffer): [string, string | null][] | undefined {
   const read = readStrictObject(bytes);
   if (!read.ok) return undefined;
-  return [...read.value].map(([key, field]) => [key, field.kind === 'string' ? field.text : null]);
+  return [...read.value].map(([key, field]) => [key, typeof field === 'string' ? field : null]);
 }
 
 function lenient(text: string): [string, string | null][] | undefined {

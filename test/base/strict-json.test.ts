@@ -1,5 +1,6 @@
 import t from 'tap';
-import { readStrictObject } from '../../src/resolve/strict-json.js';
+import { isJsonArray, isJsonObject, type JsonTree } from '../../src/base/json-tree.js';
+import { readStrictFields, readStrictJson, readStrictObject } from '../../src/base/strict-json.js';
 
 const utf8 = (text: string): Buffer => Buffer.from(text, 'utf8');
 /** A document of that many nested arrays or objects, the outermost object among them. */
@@ -42,7 +43,7 @@ for (const { name, text, want } of accepted) {
   t.test(`readStrictObject() accepts ${name}`, async (t) => {
     const read = readStrictObject(utf8(text));
     const found = read.ok
-      ? [...read.value].map(([key, field]) => [key, field.kind === 'string' ? field.text : null])
+      ? [...read.value].map(([key, field]) => [key, typeof field === 'string' ? field : null])
       : read.why;
     t.strictSame(found, Object.entries(want));
   });
@@ -154,4 +155,36 @@ t.test('readStrictObject() takes time in proportion to the text', async (t) => {
     const tookMs = performance.now() - startedMs;
     t.ok(tookMs < 2_000, `${name}: ${tookMs.toFixed(0)} ms for a megabyte`);
   }
+});
+
+/** The tree as JSON.parse gives it, with numbers as their text. */
+const plain = (tree: JsonTree): unknown => {
+  if (isJsonObject(tree)) return Object.fromEntries([...tree].map(([key, inner]) => [key, plain(inner)]));
+  return isJsonArray(tree) ? tree.map(plain) : tree;
+};
+
+t.test('readStrictJson() keeps every value where it stands, and the text of numbers', async (t) => {
+  const read = readStrictJson(
+    utf8('[{"a":[1.50,-0,1e400,"1"],"b":{"c":null,"d":[true,false,[]]}},12345678901234567890]'),
+  );
+  t.strictSame(read.ok && plain(read.value), [
+    {
+      a: [{ number: '1.50' }, { number: '-0' }, { number: '1e400' }, '1'],
+      b: { c: null, d: [true, false, []] },
+    },
+    { number: '12345678901234567890' },
+  ]);
+});
+
+t.test('readStrictJson() takes a value of any kind, and one only', async (t) => {
+  for (const text of ['"a"', ' 1 ', 'null', '[]', '[[1]]']) t.ok(readStrictJson(utf8(text)).ok, text);
+  for (const text of ['', ' ', '1 2', '[1', '[] []', '01', 'nul']) t.notOk(readStrictJson(utf8(text)).ok, text);
+  t.ok(readStrictJson(utf8('['.repeat(32) + ']'.repeat(32))).ok, '32 deep');
+  t.notOk(readStrictJson(utf8('['.repeat(33) + ']'.repeat(33))).ok, '33 deep');
+});
+
+t.test('readStrictFields() checks arrays as strictly, and does not keep them', async (t) => {
+  const read = readStrictFields(utf8('{"a":[1,{"b":2}],"c":{"d":"e"}}'));
+  t.strictSame(read.ok && plain(read.value), { a: [], c: { d: 'e' } });
+  t.notOk(readStrictFields(utf8('{"a":[1,{"b":2,"b":3}]}')).ok);
 });

@@ -1,5 +1,6 @@
 import { isUtf8 } from 'node:buffer';
-import { no, ok, type Result } from '../base/result.js';
+import type { JsonArray, JsonObject, JsonTree } from './json-tree.js';
+import { no, ok, type Result } from './result.js';
 
 const depthMax = 32;
 const keysMax = 10_000;
@@ -20,23 +21,36 @@ const escapes: Readonly<Record<string, string>> = {
 };
 const loneSurrogate = /[\ud800-\udbff](?![\udc00-\udfff])|(?<![\ud800-\udbff])[\udc00-\udfff]/;
 
-/** A top-level field: its text when it is a string, otherwise what kind of value stands there. */
-export type TopField = { readonly kind: 'string'; readonly text: string } | { readonly kind: 'other' };
-
 class NotStrict extends Error {}
 
 /**
  * Reads one JSON object strictly: UTF-8 without a mark, one document, no key twice in an object at any depth, no lone surrogate,
  * bounded depth and number of keys. Different servers read the loose forms differently; the strict form has one reading.
  *
- * @returns the top-level fields by name, or what is wrong
+ * @returns the object, or what is wrong
  * @see RFC 8259, RFC 7493
  */
-export function readStrictObject(bytes: Buffer): Result<ReadonlyMap<string, TopField>, string> {
+export function readStrictObject(bytes: Buffer): Result<JsonObject, string> {
+  return scanned(bytes, (scanner) => scanner.object());
+}
+
+/**
+ * Reads one JSON object as strictly, for whoever asks for strings in objects only: arrays are checked, and come out empty. A long
+ * list of numbers is most of what memory servers are sent.
+ */
+export function readStrictFields(bytes: Buffer): Result<JsonObject, string> {
+  return scanned(bytes, (scanner) => scanner.object(), false);
+}
+
+/** Reads one JSON value of any kind, as strictly. */
+export function readStrictJson(bytes: Buffer): Result<JsonTree, string> {
+  return scanned(bytes, (scanner) => scanner.document());
+}
+
+function scanned<T>(bytes: Buffer, read: (scanner: Scanner) => T, keepsItems = true): Result<T, string> {
   if (!isUtf8(bytes)) return no('not UTF-8');
-  const scanner = new Scanner(bytes.toString('utf8'));
   try {
-    return ok(scanner.document());
+    return ok(read(new Scanner(bytes.toString('utf8'), keepsItems)));
   } catch (thrown) {
     if (thrown instanceof NotStrict) return no(thrown.message);
     throw thrown;
@@ -45,27 +59,40 @@ export function readStrictObject(bytes: Buffer): Result<ReadonlyMap<string, TopF
 
 class Scanner {
   readonly #text: string;
+  readonly #keepsItems: boolean;
   #at = 0;
   #keys = 0;
 
-  constructor(text: string) {
+  constructor(text: string, keepsItems: boolean) {
     this.#text = text;
+    this.#keepsItems = keepsItems;
   }
 
-  document(): Map<string, TopField> {
+  object(): JsonObject {
     this.#run(space);
     if (this.#text[this.#at] !== '{') throw new NotStrict('not one JSON object');
-    const fields = new Map<string, TopField>();
-    this.#object(1, fields);
-    this.#run(space);
-    if (this.#at !== this.#text.length) throw new NotStrict('something follows the JSON object');
+    const fields = this.#object(1);
+    this.#end();
     return fields;
   }
 
-  #object(depth: number, fields: Map<string, TopField>): void {
+  document(): JsonTree {
+    this.#run(space);
+    const tree = this.#value(0);
+    this.#end();
+    return tree;
+  }
+
+  #end(): void {
+    this.#run(space);
+    if (this.#at !== this.#text.length) throw new NotStrict('something follows the JSON document');
+  }
+
+  #object(depth: number): JsonObject {
+    const fields = new Map<string, JsonTree>();
     this.#at += 1;
     this.#run(space);
-    if (this.#take('}')) return;
+    if (this.#take('}')) return fields;
     for (;;) {
       const key = this.#key(fields, depth);
       this.#run(space);
@@ -73,13 +100,13 @@ class Scanner {
       this.#run(space);
       fields.set(key, this.#value(depth));
       this.#run(space);
-      if (this.#take('}')) return;
+      if (this.#take('}')) return fields;
       if (!this.#take(',')) throw new NotStrict('an object that does not close');
       this.#run(space);
     }
   }
 
-  #key(fields: ReadonlyMap<string, TopField>, depth: number): string {
+  #key(fields: JsonObject, depth: number): string {
     if (this.#text[this.#at] !== '"') throw new NotStrict('a key that is not a string');
     const key = this.#string();
     this.#keys += 1;
@@ -89,27 +116,35 @@ class Scanner {
     return key;
   }
 
-  #value(depth: number): TopField {
+  #value(depth: number): JsonTree {
     const first = this.#text[this.#at];
-    if (first === '"') return { kind: 'string', text: this.#string() };
+    if (first === '"') return this.#string();
     if (first === '{' || first === '[') {
       if (depth >= depthMax) throw new NotStrict(`nested deeper than ${String(depthMax)}`);
-      if (first === '{') this.#object(depth + 1, new Map());
-      else this.#array(depth + 1);
-    } else if (!this.#word('true') && !this.#word('false') && !this.#word('null') && !this.#run(number)) {
-      throw new NotStrict('a value that is not JSON');
+      return first === '{' ? this.#object(depth + 1) : this.#array(depth + 1);
     }
-    return { kind: 'other' };
+    if (this.#word('true')) return true;
+    if (this.#word('false')) return false;
+    if (this.#word('null')) return null;
+    return this.#number();
   }
 
-  #array(depth: number): void {
+  #number(): JsonTree {
+    const start = this.#at;
+    if (!this.#run(number)) throw new NotStrict('a value that is not JSON');
+    return { number: this.#text.slice(start, this.#at) };
+  }
+
+  #array(depth: number): JsonArray {
+    const items: JsonTree[] = [];
     this.#at += 1;
     this.#run(space);
-    if (this.#take(']')) return;
+    if (this.#take(']')) return items;
     for (;;) {
-      this.#value(depth);
+      const item = this.#value(depth);
+      if (this.#keepsItems) items.push(item);
       this.#run(space);
-      if (this.#take(']')) return;
+      if (this.#take(']')) return items;
       if (!this.#take(',')) throw new NotStrict('an array that does not close');
       this.#run(space);
     }
@@ -159,9 +194,9 @@ class Scanner {
   /** Moves over a sticky pattern; true when it matched at least one character. */
   #run(pattern: RegExp): boolean {
     pattern.lastIndex = this.#at;
-    const found = pattern.exec(this.#text);
-    if (found === null) return false;
-    this.#at += found[0].length;
-    return found[0] !== '';
+    if (!pattern.test(this.#text)) return false;
+    const start = this.#at;
+    this.#at = pattern.lastIndex;
+    return this.#at > start;
   }
 }
