@@ -32,7 +32,7 @@ t.test('the launcher becomes node, with the settings of memory', async (t) => {
   symlinkSync(launcher, link);
   const { command, environment } = await started(link, bare);
   t.match(command[0], /(?:^|\/)node$/, 'signals reach the program itself');
-  t.equal(command[1], '--disable-proto=throw');
+  t.strictSame(command.slice(1, 4), ['--no-memory-reducer', '--no-flush-bytecode', '--disable-proto=throw']);
   t.equal(environment.get('MALLOC_MMAP_THRESHOLD_'), '131072');
   t.match(environment.get('NODE_OPTIONS'), /^--max-semi-space-size=16 --max-old-space-size=256(?: |$)/); // the test runner adds its own
 });
@@ -55,6 +55,7 @@ t.test('the page on deployment tells the settings as they are', async (t) => {
   t.match(page, new RegExp(`\`MALLOC_MMAP_THRESHOLD_\` +\\| ${value(/THRESHOLD_-(\d+)/)} `));
   t.match(page, new RegExp(`\`--max-semi-space-size\` \\(Node\\) +\\| ${value(/--max-semi-space-size=(\d+)/)} MiB`));
   t.match(page, new RegExp(`\`--max-old-space-size\` \\(Node\\) +\\| ${value(/--max-old-space-size=(\d+)/)} MiB`));
+  for (const flag of text.match(/(?<=exec node .*)--[a-z-]+/g) ?? []) t.match(page, `\`${flag}`);
   t.match(readFileSync('deploy/Dockerfile', 'utf8'), /^ENTRYPOINT \["\/app\/bin\/memgate"\]$/m);
   t.match(readFileSync('deploy/systemd/memgate.service', 'utf8'), /^ExecStart=\S+\/bin\/memgate serve /m);
 });
