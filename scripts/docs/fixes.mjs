@@ -86,27 +86,27 @@ export const fixes = {
   ],
   'resolve.method': ['The path is known, with other methods: see `Allow`.', 'Use one of the methods in `Allow`.'],
   'resolve.content-type': [
-    'A body that the decision reads must be `application/json` in UTF-8, without `Content-Encoding`.',
-    'Set `Content-Type: application/json` and send the body uncompressed.',
+    'A body that the decision reads must be `application/json`, on routes of forms `application/x-www-form-urlencoded`, in UTF-8 and without `Content-Encoding`.',
+    'Set the `Content-Type` that the route accepts and send the body uncompressed.',
   ],
   'resolve.body': [
-    'The body is not one strict JSON document: broken, a name twice, a lone surrogate, too deep, or bytes after its end.',
-    'Send what a JSON library writes. Names must be unique within an object.',
+    'The body is not one strict JSON document (broken, a name twice, a lone surrogate, too deep, or bytes after its end), not a strict form, or it holds a key that the profile refuses.',
+    'Send what a JSON library writes. Names must be unique within an object. The profile lists refused keys in `refuse_body_keys`.',
   ],
   'resolve.query': [
-    'The query holds a parameter that the route does not accept in this form.',
+    'The query holds a parameter that the route does not accept in this form; where it holds JSON text, that text is not one strict object of accepted keys.',
     'Leave it out, or send it once and plainly encoded.',
   ],
   'space.malformed': [
-    'A place of the request that names the space holds something that is no space name of this server, or holds it twice.',
-    'Send a name that fits the pattern of the profile, once.',
+    'A place of the request that names the space holds something that is no space name of this server, or holds it twice; or its key stands where it is no carrier, such as inside a filter.',
+    'Send a name that fits the pattern of the profile, once, and as plain text at its own place.',
   ],
   'space.conflict': [
     'Places of the request (headers, query, path, body) name different spaces, or the route always works on another space.',
     'Name the space in one place, or the same one in all.',
   ],
   'space.absent': [
-    'The request names no space, and the profile wants one.',
+    'The request names no space, and the profile wants one; or it would take the only space of the key, and the key has not exactly one.',
     'Name the space, for Engram in `X-Memory-Space`.',
   ],
   'space.unknown': [

@@ -26,9 +26,9 @@ export const refusals = {
   'resolve.method': { status: 405, say: 'This route does not accept this method.' },
   'resolve.content-type': {
     status: 415,
-    say: 'This route accepts application/json in UTF-8 without content encoding.',
+    say: 'The content type is not the one that this route accepts, in UTF-8 and without content encoding.',
   },
-  'resolve.body': { status: 400, say: 'The request body is not one strict JSON document.' },
+  'resolve.body': { status: 400, say: 'The request body is not in the strict form that this route accepts.' },
   'resolve.query': { status: 400, say: 'The query holds a parameter that is not accepted.' },
   'space.malformed': { status: 400, say: 'A space is not in the accepted form.' },
   'space.conflict': { status: 400, say: 'The request names its space in ways that disagree.' },

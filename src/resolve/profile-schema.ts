@@ -1,14 +1,25 @@
 import { z } from 'zod';
-import { dataClasses, permissions } from '../model/permissions.js';
+import { carrierForms, type CarrierKind } from './carriers.js';
+import { absences, fieldName, refusedKeys, routeSchema, spaceName } from './route-schema.js';
 
 const headerName = z.string().regex(/^[A-Za-z][A-Za-z0-9_-]{0,63}$/, 'must be a header name');
-const fieldName = z.string().regex(/^[A-Za-z0-9_.-]{1,64}$/, 'must be 1 to 64 of A-Z a-z 0-9 _ . -');
-const action = z.string().regex(/^[a-z][a-z-]*:[a-z][a-z-]*$/, 'must be AREA:VERB, such as memory:read');
-const spaceName = z.string().regex(/^[A-Za-z0-9._-]{1,64}$/, 'must be a space name');
+
+const kinds = Object.keys(carrierForms) as CarrierKind[];
+const wishes: Partial<Record<CarrierKind, string>> = {
+  header: 'must be a header name',
+  'header-tail': 'must be a header name',
+  'query-json': 'must be NAME/POINTER, such as filters/user_id',
+};
+const wishOf = (kind: CarrierKind): string =>
+  wishes[kind] ?? (kind.startsWith('body') ? 'must be a field or a JSON pointer' : 'must be a name');
 
 const carrier = z
-  .strictObject({ header: headerName.optional(), query: fieldName.optional() })
-  .refine((one) => (one.header === undefined) !== (one.query === undefined), 'needs exactly one of header and query');
+  .strictObject(
+    Object.fromEntries(
+      kinds.map((kind) => [kind, z.string().regex(carrierForms[kind], wishOf(kind)).optional()]),
+    ) as Record<CarrierKind, z.ZodOptional<z.ZodString>>,
+  )
+  .refine((one) => Object.keys(one).length === 1, `needs exactly one of ${kinds.join(', ')}`);
 
 const patternForm = /^\^(\[[^\]\s]+\])\{\d+,\d+\}\$$/;
 
@@ -20,102 +31,75 @@ function compiled(text: string): RegExp | null {
   }
 }
 
-/** Blanks, controls and other scripts cannot stand in a header; `*` means every space, and `,` separates names. */
-function matchesOddCharacter(pattern: string): boolean {
+/** The characters of a pattern's class among these. */
+export function matchedOf(pattern: string, characters: Iterable<string>): readonly string[] {
   const one = compiled(`^${patternForm.exec(pattern)?.[1] ?? ''}$`);
-  for (let unit = 0; unit <= 0xffff; unit += 1) {
-    const character = String.fromCharCode(unit);
-    if (!/^[!-)+\--~]$/.test(character) && one?.test(character) === true) return true;
-  }
-  return false;
+  return [...characters].filter((character) => one?.test(character) === true);
 }
 
-const routeCarrier = z
-  .string()
-  .regex(
-    /^(?:header:[A-Za-z][A-Za-z0-9_-]{0,63}|(?:query|body|path):[A-Za-z0-9_.-]{1,64})$/,
-    'must be header:NAME, query:NAME, path:NAME or body:NAME',
-  );
+/** Blanks, controls and other scripts cannot stand in a header; `*` means every space, and `,` separates names. */
+const matchesOddCharacter = (pattern: string): boolean => matchedOf(pattern, oddCharacters()).length > 0;
 
-const routeSpace = z.union([
-  z.array(routeCarrier).min(1),
-  z.strictObject({ fixed: spaceName }),
-  z.enum(['ALL', 'UNSCOPED', 'NONE']),
-]);
+function* oddCharacters(): Generator<string> {
+  for (let unit = 0; unit <= 0xffff; unit += 1) {
+    const character = String.fromCharCode(unit);
+    if (!/^[!-)+\--~]$/.test(character)) yield character;
+  }
+}
 
-const route = z
+const spaceRules = z
   .strictObject({
-    id: z
+    pattern: z
       .string()
-      .regex(/^[a-z][a-z0-9_-]*(?:\.[a-z0-9_-]+)*$/, 'must be lower-case words joined by dots')
-      .describe('Name of the route in records, metrics and policy input.'),
-    match: z
-      .string()
-      .regex(
-        /^(?:GET|POST|PUT|PATCH|DELETE|OPTIONS) \/\S*$/,
-        'must be METHOD /path, with {name} for one segment and {*name} for the rest',
+      .regex(patternForm, 'must be one anchored character class with a length, such as ^[a-z0-9_-]{3,64}$')
+      .refine((text) => compiled(text) !== null, 'must be a regular expression: a range or the length is out of order')
+      .refine(
+        (text) => !matchesOddCharacter(text),
+        'must match visible ASCII characters only, and neither * nor a comma',
       )
-      .describe('Method and path template.'),
-    action: action.describe('What the request does.'),
-    permission: z.enum(permissions).describe('The right that it needs.'),
-    class: z.enum(dataClasses).describe('What the data is.'),
-    space: routeSpace.describe(
-      "The carriers that this route obeys; or {fixed: NAME}, ALL, UNSCOPED (names an object), NONE (touches no space; one that is named must still be the caller's).",
-    ),
+      .describe('Canonical form of a space name. Dot segments (`.`, `..`) are none, whatever it says.'),
     absent: z
-      .enum(['default', 'refuse', 'ALL'])
-      .optional()
-      .describe('What no carrier at all means on this route, where it differs from the server.'),
-    stream: z.literal('sse').optional().describe('The answer is a stream of server-sent events.'),
-    body: z
-      .enum(['json', 'stream'])
-      .default('json')
+      .enum(absences)
       .describe(
-        'json: a body is read whole, strictly, and compared; stream: it is passed on unread, which needs body_reason.',
+        "What a request without any carrier means: the server's default space, a refusal, every space, or the only space that the caller's key names literally.",
       ),
-    body_reason: z.string().min(1).optional().describe('Why the body names no space.'),
-    body_rules: z
-      .array(
-        z.strictObject({
-          field: fieldName,
-          matches_word: z.array(z.string().regex(/^[A-Za-z]+$/)).min(1),
-          action: action,
-          permission: z.enum(permissions),
-        }),
-      )
+    default: spaceName.optional().describe('The space that the server takes then.'),
+    unknown: z
+      .enum(['refuse', 'free'])
+      .describe('refuse: names that nobody knows are refused; free: users cannot be listed.'),
+    carriers: z
+      .array(carrier)
+      .describe('Carriers that are collected and compared on every route that has such a place.'),
+    body_carriers: z
+      .array(fieldName)
       .default([])
-      .describe('A word in a body field (any case) that makes the request something else.'),
+      .describe('Top-level body fields that are collected and compared on every route with a JSON body.'),
   })
-  .refine((one) => one.body === 'json' || one.body_reason !== undefined, 'body: stream needs body_reason');
+  .refine((space) => space.absent !== 'default' || space.default !== undefined, 'absent: default needs default');
 
 export const profileSchema = z.strictObject({
-  name: z.string().regex(/^[a-z][a-z0-9-]{0,63}$/),
-  space: z
-    .strictObject({
-      pattern: z
-        .string()
-        .regex(patternForm, 'must be one anchored character class with a length, such as ^[a-z0-9_-]{3,64}$')
-        .refine(
-          (text) => compiled(text) !== null,
-          'must be a regular expression: a range or the length is out of order',
-        )
-        .refine(
-          (text) => !matchesOddCharacter(text),
-          'must match visible ASCII characters only, and neither * nor a comma',
-        )
-        .describe('Canonical form of a space name.'),
-      absent: z.enum(['default', 'refuse']).describe('What a request without any carrier means.'),
-      default: spaceName.optional().describe('The space that the server takes then.'),
-      unknown: z
-        .enum(['refuse', 'free'])
-        .describe('refuse: names that nobody knows are refused; free: users cannot be listed.'),
-      carriers: z.array(carrier).describe('Headers and query keys that are collected and compared on every route.'),
-      body_carriers: z
-        .array(fieldName)
-        .default([])
-        .describe('Top-level body fields that are collected and compared on every route with a JSON body.'),
-    })
-    .refine((space) => space.absent === 'refuse' || space.default !== undefined, 'absent: default needs default'),
+  name: z
+    .string()
+    .regex(/^[a-z][a-z0-9-]{0,63}$/, 'must be lower-case letters, digits and hyphens')
+    .describe('Name of the profile.'),
+  space: spaceRules.describe('What a space is to this server, and where it is named.'),
+  strict_keys: z
+    .boolean()
+    .default(false)
+    .describe(
+      'A key of a carrier of the body may stand at its place only; in a query language it is refused, in any case and depth.',
+    ),
+  refuse_body_keys: refusedKeys.default([]).describe('Keys that may stand nowhere in any body, in any case and depth.'),
+  json_query: z
+    .array(fieldName)
+    .default([])
+    .describe('Query keys that hold a JSON object: read as strictly as a body, with plain keys only.'),
+  rewrite_body: z
+    .boolean()
+    .default(false)
+    .describe(
+      'A JSON body is written anew from what was read: the decided space stands in the first carrier that the route obeys, other body carriers are left out, numbers keep their text.',
+    ),
   trust_headers: z.array(headerName).default([]).describe('Headers that open this server; removed.'),
   refuse_query: z.array(fieldName).default([]).describe('Query keys that are never accepted, such as credentials.'),
   side_doors: z
@@ -126,7 +110,7 @@ export const profileSchema = z.strictObject({
     .strictObject({ live: z.string().startsWith('/'), ready: z.string().startsWith('/') })
     .optional()
     .describe("The server's own health routes, asked by our probes."),
-  routes: z.array(route).min(1),
+  routes: z.array(routeSchema).min(1).describe('Every route that may be reached. What is not listed is refused.'),
 });
 
 export type ProfileData = z.output<typeof profileSchema>;

@@ -1,16 +1,22 @@
 import type { JsonObject } from '../base/json-tree.js';
 import { no, ok, type Result } from '../base/result.js';
-import { readStrictFields } from '../base/strict-json.js';
+import { readStrictFields, readStrictObject } from '../base/strict-json.js';
 import { refuse, type Refusal } from '../model/codes.js';
 import { Target } from '../model/proofs.js';
 import type { CleanRequest } from '../model/request.js';
 import type { Subject } from '../model/subject.js';
-import type { RouteFacts } from '../model/target.js';
+import type { RouteFacts, SpaceSet } from '../model/target.js';
 import type { HeadFacts } from '../model/trail.js';
-import type { CompiledRoute, Profile } from './profile.js';
-import { decideSpaces, rewriteCarriers, statedInBody, statedInHead, type Stated } from './space.js';
+import type { CompiledRoute, Profile } from './compile.js';
+import { readForm, statedInForm } from './form.js';
+import { rewriteCarriers, statedInHead } from './head-carriers.js';
+import { rewrittenBody } from './rewrite-body.js';
+import { decideSpaces } from './space.js';
+import type { Statement } from './statement.js';
+import { statedInTree } from './tree-rules.js';
 
-export { compileProfile, loadProfile, type Profile } from './profile.js';
+export { compileProfile, type Profile } from './compile.js';
+export { loadProfile } from './profile.js';
 export { profileSchema, type ProfileData } from './profile-schema.js';
 
 export interface ResolveContext {
@@ -34,16 +40,17 @@ export type Resolve = (request: CleanRequest, subject: Subject) => Result<Head, 
 /** Finds the route and the spaces of a request, from every carrier, as the profile of the memory server says. */
 export function createResolve(context: ResolveContext): Resolve {
   const { profile } = context;
-  return (request) => {
+  return (request, subject) => {
     const found = profile.table.find(request.method === 'HEAD' ? 'GET' : request.method, request.path);
     if (found === null) return no(refuse('resolve.unknown-route', 'not a route of the profile'));
     if (!('value' in found))
       return no(refuse('resolve.method', 'a method that the route does not have', { allow: withHead(found) }));
     const wrong = headProblem(context, found.value, request);
     if (wrong !== null) return no(wrong);
-    const stated = statedInHead(profile, found.value, { request, params: found.params });
+    const stated = statedInHead(profile, found.value, { request, params: found.params, subject });
     if (!stated.ok) return stated;
-    return ok(new OpenHead(context, { request, route: found.value, params: found.params, stated: stated.value }));
+    const facts = { request, subject, route: found.value, params: found.params, stated: stated.value };
+    return ok(new OpenHead(context, facts));
   };
 }
 
@@ -51,7 +58,7 @@ const withHead = (methods: readonly string[]): readonly string[] =>
   methods.includes('GET') ? [...methods, 'HEAD'] : methods;
 
 const readsBody = (route: CompiledRoute, { body }: CleanRequest): boolean =>
-  route.data.body === 'json' && body.framing !== 'none' && body.length !== 0;
+  route.data.body !== 'stream' && body.framing !== 'none' && body.length !== 0;
 
 /** What can be refused before a byte of the body is read. */
 function headProblem(
@@ -64,8 +71,12 @@ function headProblem(
   }
   if (!readsBody(route, request)) return null;
   const type = request.header('content-type');
-  if (type === undefined || !jsonType.test(type))
-    return refuse('resolve.content-type', 'not application/json in UTF-8');
+  const wanted = route.form === null ? jsonType : formType;
+  if (type === undefined || !wanted.test(type))
+    return refuse(
+      'resolve.content-type',
+      `not ${route.form === null ? 'application/json' : 'a URL-encoded form'} in UTF-8`,
+    );
   const encoding = request.header('content-encoding');
   if (encoding !== undefined && encoding.toLowerCase() !== 'identity')
     return refuse('resolve.content-type', 'a content encoding');
@@ -75,12 +86,20 @@ function headProblem(
 }
 
 const jsonType = /^application\/json[ \t]*(?:;[ \t]*charset=(?:utf-8|"utf-8")[ \t]*)?$/i;
+const formType = /^application\/x-www-form-urlencoded[ \t]*(?:;[ \t]*charset=(?:utf-8|"utf-8")[ \t]*)?$/i;
 
 interface Facts {
   readonly request: CleanRequest;
+  readonly subject: Subject;
   readonly route: CompiledRoute;
   readonly params: Readonly<Record<string, string>>;
-  readonly stated: Stated;
+  readonly stated: Statement;
+}
+
+/** A body that was read: the bytes, and what they say where they are JSON. */
+interface ReadBody {
+  readonly bytes: Buffer;
+  readonly fields: JsonObject | null;
 }
 
 class OpenHead implements Head {
@@ -95,36 +114,40 @@ class OpenHead implements Head {
   get preview(): Head['preview'] {
     const { route, params, stated, request } = this.#facts;
     // Without a stated space the body may still name one, and it may make the request something else.
-    if (readsBody(route, request) && (stated.value === null || route.data.body_rules.length > 0)) return null;
-    const spaces = decideSpaces(this.#context.profile, route, { stated, isKnown: this.#context.isKnownSpace });
+    if (readsBody(route, request) && (stated.isEmpty || route.data.body_rules.length > 0)) return null;
+    const spaces = this.#decide(null);
     return spaces.ok ? { route: route.facts, params, spaces: spaces.value, tool: null } : null;
   }
 
   complete(): Result<Target, Refusal> | Promise<Result<Target, Refusal>> {
-    const { route, request, stated } = this.#facts;
-    return readsBody(route, request) ? this.#withBody() : this.#finish(stated, null, new Map());
+    const { route, request } = this.#facts;
+    return readsBody(route, request) ? this.#withBody() : this.#finish(null);
   }
 
   async #withBody(): Promise<Result<Target, Refusal>> {
     const { route, request, stated } = this.#facts;
     const body = await request.body.collect(this.#context.inspectMaxBytes);
     if (!body.ok) return body;
-    if (body.value.length === 0) return this.#finish(stated, body.value, new Map());
-    const fields = readStrictFields(body.value);
-    if (!fields.ok) return no(refuse('resolve.body', fields.why));
-    const all = statedInBody(this.#context.profile, route, { fields: fields.value, head: stated });
-    return all.ok ? this.#finish(all.value, body.value, fields.value) : all;
+    const read = readBody(body.value, route, stated);
+    return read.ok ? this.#finish(read.value) : read;
   }
 
-  #finish(stated: Stated, body: Buffer | null, fields: JsonObject): Result<Target, Refusal> {
+  #decide(fields: JsonObject | null): Result<SpaceSet, Refusal> {
+    const { route, stated, subject } = this.#facts;
+    const { profile, isKnownSpace: isKnown } = this.#context;
+    const isRewritten = route.rewrites !== null && fields !== null;
+    return decideSpaces(profile, route, { stated, subject, isRewritten, isKnown });
+  }
+
+  #finish(body: ReadBody | null): Result<Target, Refusal> {
     const { route, request, params } = this.#facts;
-    const { profile, isKnownSpace } = this.#context;
-    const spaces = decideSpaces(profile, route, { stated, isKnown: isKnownSpace });
+    const { profile } = this.#context;
+    const spaces = this.#decide(body?.fields ?? null);
     if (!spaces.ok) return spaces;
-    const { query, headers } = rewriteCarriers(profile, route, { pairs: request.query, spaces: spaces.value });
+    const { query, headers } = rewriteCarriers(profile, route, { request, spaces: spaces.value });
     return ok(
       Target.resolved(request, {
-        route: ruledRoute(route, fields),
+        route: ruledRoute(route, body?.fields ?? null),
         params,
         spaces: spaces.value,
         tool: null,
@@ -133,16 +156,39 @@ class OpenHead implements Head {
         forwardTarget: query.length === 0 ? request.path : `${request.path}?${query.join('&')}`,
         dropHeaders: profile.dropHeaders,
         setHeaders: headers,
-        body,
+        body: body === null ? null : bytesFor(body, route, spaces.value),
       }),
     );
   }
 }
 
+/** Reads the body as the route says, and adds what its carriers state. Nothing at all is no document, and states nothing. */
+function readBody(bytes: Buffer, route: CompiledRoute, stated: Statement): Result<ReadBody, Refusal> {
+  if (bytes.length === 0) return ok({ bytes, fields: null });
+  if (route.form !== null) {
+    const pairs = readForm(bytes);
+    if (!pairs.ok) return no(refuse('resolve.body', pairs.why));
+    const wrong = statedInForm(pairs.value, route.form, stated);
+    return wrong === null ? ok({ bytes, fields: null }) : no(wrong);
+  }
+  const fields = route.readsItems ? readStrictObject(bytes) : readStrictFields(bytes);
+  if (!fields.ok) return no(refuse('resolve.body', fields.why));
+  const wrong = route.tree === null ? null : statedInTree(fields.value, route.tree, stated);
+  return wrong === null ? ok({ bytes, fields: fields.value }) : no(wrong);
+}
+
+/** The bytes that were read; where the profile says so, the same anew with the decided space. */
+function bytesFor({ bytes, fields }: ReadBody, route: CompiledRoute, spaces: SpaceSet): Buffer {
+  const { rewrites: carrier, leavesOut } = route;
+  if (carrier === null || fields === null) return bytes;
+  const space = !spaces.all && spaces.ids.length === 1 ? (spaces.ids[0] ?? null) : null;
+  return rewrittenBody(fields, { carrier, space, leavesOut });
+}
+
 /** A word in a body field can make a request something else: a query language that also writes. */
-function ruledRoute(route: CompiledRoute, fields: JsonObject): RouteFacts {
+function ruledRoute(route: CompiledRoute, fields: JsonObject | null): RouteFacts {
   for (const rule of route.data.body_rules) {
-    const field = fields.get(rule.field);
+    const field = fields?.get(rule.field);
     if (field === undefined) continue;
     const words = new Set(typeof field === 'string' ? field.toUpperCase().match(/[A-Z]+/g) : []);
     // A field that is not a string cannot be judged: it counts as a match, so that the stronger right is needed.

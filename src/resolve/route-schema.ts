@@ -1,0 +1,75 @@
+import { z } from 'zod';
+import { dataClasses, permissions } from '../model/permissions.js';
+import { carrierText, carrierWish } from './carriers.js';
+
+export const fieldName = z.string().regex(/^[A-Za-z0-9_.-]{1,64}$/, 'must be 1 to 64 of A-Z a-z 0-9 _ . -');
+export const spaceName = z.string().regex(/^[!-)+\--~]{1,256}$/, 'must be a space name');
+export const refusedKeys = z.array(z.string().regex(/^[A-Za-z0-9_$.-]{1,64}$/, 'must be a key of a JSON object'));
+const action = z.string().regex(/^[a-z][a-z-]*:[a-z][a-z-]*$/, 'must be AREA:VERB, such as memory:read');
+
+const routeSpace = z.union([
+  z.array(z.string().regex(carrierText, `must be one of ${carrierWish}`)).min(1),
+  z.strictObject({ fixed: spaceName }),
+  z.enum(['ALL', 'UNSCOPED', 'NONE']),
+]);
+
+const match = z
+  .string()
+  .regex(
+    /^(?:GET|POST|PUT|PATCH|DELETE|OPTIONS) \/\S*$/,
+    'must be METHOD /path, with {name} for one segment and {*name} for the rest',
+  );
+
+const bodyRule = z.strictObject({
+  field: fieldName,
+  matches_word: z.array(z.string().regex(/^[A-Za-z]+$/)).min(1),
+  action: action,
+  permission: z.enum(permissions),
+});
+
+export const absences = ['default', 'refuse', 'ALL', 'own'] as const;
+
+export const routeSchema = z
+  .strictObject({
+    id: z
+      .string()
+      .regex(/^[a-z][a-z0-9_-]*(?:\.[a-z0-9_-]+)*$/, 'must be lower-case words joined by dots')
+      .describe('Name of the route in records, metrics and policy input.'),
+    match: match.describe('Method and path template.'),
+    action: action.describe('What the request does.'),
+    permission: z.enum(permissions).describe('The right that it needs.'),
+    class: z.enum(dataClasses).describe('What the data is.'),
+    space: routeSpace.describe(
+      "The carriers that this route obeys; or {fixed: NAME}, ALL, UNSCOPED (names an object), NONE (touches no space; one that is named must still be the caller's).",
+    ),
+    absent: z
+      .enum(absences)
+      .optional()
+      .describe('What no carrier at all means on this route, where it differs from the server.'),
+    empty: z
+      .enum(['refuse', 'ALL'])
+      .default('refuse')
+      .describe(
+        'What null or an empty list in a carrier of a document means: ALL where the server then reaches every space.',
+      ),
+    stream: z.literal('sse').optional().describe('The answer is a stream of server-sent events.'),
+    body: z
+      .enum(['json', 'form', 'stream'])
+      .default('json')
+      .describe(
+        'json, form: a body is read whole, strictly, and compared; stream: it is passed on unread, which needs body_reason.',
+      ),
+    body_reason: z.string().min(1).optional().describe('Why the body names no space.'),
+    strict_keys: z
+      .boolean()
+      .optional()
+      .describe('A key of a carrier of the body may stand at its place only; where it differs from the server.'),
+    refuse_body_keys: refusedKeys
+      .default([])
+      .describe("Keys that may stand nowhere in the body, in any case; beside the server's."),
+    body_rules: z
+      .array(bodyRule)
+      .default([])
+      .describe('A word in a body field (any case) that makes the request something else.'),
+  })
+  .refine((one) => one.body !== 'stream' || one.body_reason !== undefined, 'body: stream needs body_reason');
