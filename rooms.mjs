@@ -20,6 +20,10 @@ export const rooms = {
     uses: core,
   },
   forward: { does: 'Receipt → upstream response; header hygiene.', uses: core },
+  lease: {
+    does: 'What lasts (streams, tunnels, long uploads) is looked at again and again, by one sweep.',
+    uses: core,
+  },
   store: { does: 'SQLite behind the ports that stages declare.', uses: core, fills: ['identify', 'resolve'] },
   gateway: { does: 'Listener, the path (handle.ts), outcome → HTTP (respond.ts).', uses: [...core, ...stages] },
   manage: {
@@ -28,7 +32,7 @@ export const rooms = {
   },
   reload: {
     does: 'Builds the next generation aside, checks it, swaps one reference.',
-    uses: [...core, ...stages, 'config', 'gateway'],
+    uses: [...core, ...stages, 'config', 'gateway', 'lease'],
   },
   admin: {
     does: 'The admin API, on its own listener, through the same stages.',

@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { audit } from './audit.js';
 import { keys, staticToken } from './credentials.js';
 import { headerName, listen, milliseconds } from './parts.js';
+import { streams } from './streams.js';
 import { gateway, upstream } from './traffic.js';
 
 const authMode = z.enum(['none', 'api_key', 'static_token']);
@@ -88,6 +89,7 @@ export const schema = z
       .prefault({})
       .describe('The listener for probes; no credential, no secret.'),
     upstream: upstream.prefault({}),
+    streams: streams.prefault({}),
     identity_headers: z
       .strictObject({
         request_id: headerName.nullable().default('X-Request-Id').describe('Our id of the request.'),

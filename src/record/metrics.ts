@@ -98,6 +98,7 @@ function meterOf(
     upstreamError: (code) => count.upstream_errors_total.add(1, code),
     upstreamPoolReplaced: () => count.upstream_pools_replaced_total.add(1),
     connectionRefused: (reason) => count.connections_refused_total.add(1, reason),
+    leaseEnded: (code) => count.leases_ended_total.add(1, code),
     reload: (result) => count.config_reloads_total.add(1, result),
   };
 }
