@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { carrierForms, type CarrierKind } from './carriers.js';
+import { aboutFields } from './profile-about.js';
 import { absences, fieldName, refusedKeys, routeSchema, spaceName } from './route-schema.js';
 
 const headerName = z.string().regex(/^[A-Za-z][A-Za-z0-9_-]{0,63}$/, 'must be a header name');
@@ -82,6 +83,7 @@ export const profileSchema = z.strictObject({
     .string()
     .regex(/^[a-z][a-z0-9-]{0,63}$/, 'must be lower-case letters, digits and hyphens')
     .describe('Name of the profile.'),
+  ...aboutFields,
   space: spaceRules.describe('What a space is to this server, and where it is named.'),
   strict_keys: z
     .boolean()
@@ -110,7 +112,9 @@ export const profileSchema = z.strictObject({
     .strictObject({ live: z.string().startsWith('/'), ready: z.string().startsWith('/') })
     .optional()
     .describe("The server's own health routes, asked by our probes."),
-  routes: z.array(routeSchema).min(1).describe('Every route that may be reached. What is not listed is refused.'),
+  routes: z
+    .array(routeSchema)
+    .describe('Every route that may be reached. What is not listed is refused; with none of them, everything is.'),
 });
 
 export type ProfileData = z.output<typeof profileSchema>;

@@ -49,6 +49,13 @@ const accepted: Readonly<Record<string, Record<number, string>>> = {
   'no default where one is not taken': { 4: '  absent: refuse', 5: '  # none' },
   'other names for the parameter of another method': { 18: '    match: DELETE /m/{key}' },
   'a parameter and a rest on one level': { 18: '    match: GET /m/{*rest}' },
+  'no routes at all': Object.fromEntries([
+    [10, 'routes: []'],
+    ...Array.from({ length: 12 }, (_, index) => [index + 11, '']),
+  ]),
+  'what it says about the server': {
+    1: "name: small\nabout: { server: Small 1, port: 80, summary: 'A space is a user.' }\nupstream_credential: { kind: static, header: X-Key }\ndenied: [{ match: '* /admin/{*rest}', why: 'not for callers' }]",
+  },
   'a path carrier': { 16: '    space: [path:id]' },
   'every kind of carrier for the whole server': {
     8: [
@@ -361,6 +368,19 @@ const wrong: readonly { name: string; changes: Record<number, string>; want: rea
     name: 'a streamed body without a reason',
     changes: { 22: '    space: { fixed: alpha }\n    body: stream' },
     want: [/body: stream needs body_reason/],
+  },
+  {
+    name: 'a denied route that is allowed',
+    changes: { 1: "name: small\ndenied: [{ match: 'GET /m/{key}', why: none }, { match: '* /m', why: none }]" },
+    want: [
+      /^:2:12: denied\.0\.match: "GET \/m\/\{key\}" stands among the routes too/,
+      /^:2:\d+: denied\.1\.match: "\* \/m" stands/,
+    ],
+  },
+  {
+    name: 'a denied route that is none',
+    changes: { 1: "name: small\ndenied: [{ match: 'GET /m/.*/x{', why: none }]" },
+    want: [/^:2:12: denied\.0\.match: .*not a path segment/],
   },
   {
     name: 'several things at once',
