@@ -39,10 +39,14 @@ export const rooms = {
     uses: [...core, ...stages, 'gateway', 'manage', 'reload'],
   },
   probes: { does: 'Health, readiness, metrics: its own listener, no credential.', uses: [...core, 'record'] },
+  profiles: {
+    does: 'What a profile says, in rows; a first draft of one from an OpenAPI document.',
+    uses: [...core, 'resolve'],
+  },
   control: { does: 'The local socket that the command line talks to.', uses: [...core, 'manage', 'reload'] },
   app: { does: 'The only place that constructs; start and stop order.', uses: '*' },
   demo: { does: 'A small real memory server, and memgate in front of it.', uses: [...core, 'app', 'config', 'manage'] },
-  cli: { does: 'One file per command.', uses: [...core, 'config', 'control', 'demo', 'manage', 'app'] },
+  cli: { does: 'One file per command.', uses: [...core, 'config', 'control', 'demo', 'manage', 'profiles', 'app'] },
 };
 
 /** Third-party package → the only files that may import it. */

@@ -33,7 +33,12 @@ export const schema = z
       .enum(['enforce', 'observe'])
       .default('enforce')
       .describe('observe decides and records, and blocks nothing that is well-formed.'),
-    profile: z.string().min(1).describe("File of the memory server's profile."),
+    profile: z
+      .string()
+      .min(1)
+      .describe(
+        "The memory server's profile: the name of one that memgate brings (see memgate profile list), or a file; a name with a dot or a slash is a file.",
+      ),
     policy: z
       .strictObject({
         bundle: z.string().min(1).describe('Compiled policy bundle (.tar.gz).'),

@@ -373,14 +373,14 @@ const wrong: readonly { name: string; changes: Record<number, string>; want: rea
     name: 'a denied route that is allowed',
     changes: { 1: "name: small\ndenied: [{ match: 'GET /m/{key}', why: none }, { match: '* /m', why: none }]" },
     want: [
-      /^:2:12: denied\.0\.match: "GET \/m\/\{key\}" stands among the routes too/,
+      /^:2:19: denied\.0\.match: "GET \/m\/\{key\}" stands among the routes too/,
       /^:2:\d+: denied\.1\.match: "\* \/m" stands/,
     ],
   },
   {
     name: 'a denied route that is none',
     changes: { 1: "name: small\ndenied: [{ match: 'GET /m/.*/x{', why: none }]" },
-    want: [/^:2:12: denied\.0\.match: .*not a path segment/],
+    want: [/^:2:19: denied\.0\.match: .*not a path segment/],
   },
   {
     name: 'several things at once',
