@@ -9,6 +9,7 @@ function words(schema) {
     return schema.items?.type === 'object' ? 'list of mappings' : `list of ${words(schema.items ?? {})}`;
   if (schema.type === 'integer' || schema.type === 'number')
     return `${schema.type === 'integer' ? 'whole number' : 'number'}${range(schema)}`;
+  if (schema.type === 'object') return 'mapping';
   return { string: 'text', boolean: '`true` or `false`', null: '`null`' }[schema.type] ?? 'any';
 }
 

@@ -1,18 +1,25 @@
 import { systemClock } from '../base/clock.js';
 import { CloseStack } from '../base/close-stack.js';
 import { describeProblem } from '../base/document.js';
-import { kept } from '../base/kept.js';
 import { createLogger, messageOf, type Logger, type LogLevel } from '../base/log.js';
 import { no, ok, type Result } from '../base/result.js';
 import { startWatchdog, type Watchdog } from '../authorize/authorize.js';
 import type { KeyEntry } from '../identify/identify.js';
 import type { AuditEvent } from '../model/audit.js';
-import { loadConfig, type Config, type LoadedConfig } from '../config/config.js';
+import { loadConfig, type LoadedConfig } from '../config/config.js';
 import { controlPath, startControl } from '../control/control.js';
 import { createKeyAdmin, localOperator, type KeyAdmin } from '../manage/manage.js';
-import { buildGeneration, createReloader, readSources, type Reloader, type SourceContext } from '../reload/reload.js';
+import {
+  buildGeneration,
+  closeSources,
+  createReloader,
+  readSources,
+  type Reloader,
+  type SourceContext,
+} from '../reload/reload.js';
 import { openListeners, type Listeners } from './listeners.js';
 import { openParts, type Parts } from './parts.js';
+import { openSideDoors } from './side-doors.js';
 import { createStatus } from './status.js';
 
 export { auditDirOf } from './parts.js';
@@ -82,9 +89,8 @@ async function startOver(options: StartOptions, opening: Opening): Promise<Resul
   const reloader = await firstGeneration(options, { ...opening, parts }, watchdog);
   if (!reloader.ok) return reloader;
   stack.opened(() => {
-    reloader.value.current().sources.tokens.close();
+    closeSources(reloader.value.current().sources);
   });
-  startLeases(parts, reloader.value, stack);
   const tight = parts.pressure.problem();
   if (tight !== null) return no([tight]);
   const doors = await openDoors({ ...opening, parts }, reloader.value);
@@ -102,22 +108,6 @@ async function startOver(options: StartOptions, opening: Opening): Promise<Resul
   const { dataDir, auditDir } = parts;
   return ok({ ...urls, dataDir, auditDir, keyAdmin, reloader: reloader.value, log, stop });
 }
-
-function startLeases({ leases }: Parts, reloader: Reloader, stack: CloseStack): void {
-  leases.start(
-    () => reloader.current().judge,
-    () => leaseOptions(reloader.current().sources.loaded.config.streams),
-  );
-  stack.opened(() => {
-    leases.stop();
-  });
-}
-
-const leaseOptions = kept((streams: Config['streams']) => ({
-  sweepMs: streams.sweep_interval_ms,
-  sliceMs: streams.sweep_slice_ms,
-  reviewMs: streams.review_interval_ms,
-}));
 
 const processEvent = (type: 'system.started' | 'system.stopped', fields: AuditEvent['fields']): AuditEvent => ({
   type,
@@ -167,6 +157,11 @@ async function openDoors(opened: Opened, reloader: Reloader): Promise<Result<Doo
   if (!control.ok) return no([control.why]);
   stack.opened(control.value.close);
   const listeners = await openListeners({ loaded, parts, reloader, status, log, stack });
+  const sideDoors = openSideDoors({ reloader, meter: parts.meter, log, urls: listeners.urls });
+  stack.opened(() => {
+    sideDoors.stop();
+  });
+  status.watching(sideDoors);
   return ok({ urls: listeners.urls, keyAdmin });
 }
 

@@ -2,7 +2,7 @@ import { systemClock } from '../base/clock.js';
 import { describeProblem } from '../base/document.js';
 import { createLogger } from '../base/log.js';
 import { createMeter } from '../record/record.js';
-import { readSources } from '../reload/reload.js';
+import { closeSources, readSources } from '../reload/reload.js';
 
 /** Reads and checks everything that a start would, and changes nothing. @returns every problem, one line each */
 export async function checkSources(options: {
@@ -16,6 +16,6 @@ export async function checkSources(options: {
     ports: { clock: systemClock, meter: createMeter(''), log: createLogger('error') },
   });
   if (!read.ok) return read.why.map(describeProblem);
-  read.value.tokens.close();
+  closeSources(read.value);
   return read.value.manifests.refused.map(describeProblem);
 }

@@ -1,4 +1,4 @@
-import { systemClock, type Clock } from '../base/clock.js';
+import type { Clock } from '../base/clock.js';
 import { messageOf, type Logger } from '../base/log.js';
 import type { Config, LoadedConfig } from '../config/config.js';
 import {
@@ -8,7 +8,6 @@ import {
   type KeyRing,
   type Verifier,
 } from '../identify/identify.js';
-import { createLeases } from '../lease/lease.js';
 import { createBuckets } from '../limit/limit.js';
 import type { Meter } from '../model/meter.js';
 import type { LongLived } from '../reload/reload.js';
@@ -25,7 +24,7 @@ interface SharedContext {
 
 type Shared = Pick<
   LongLived,
-  'leases' | 'ring' | 'verifier' | 'failures' | 'buckets' | 'inspectBudget' | 'createdSpaces' | 'keyUsed'
+  'ring' | 'verifier' | 'failures' | 'buckets' | 'inspectBudget' | 'createdSpaces' | 'keyUsed'
 >;
 
 /** Makes what is in memory and outlives generations: keys, caches, buckets, counts. */
@@ -42,7 +41,6 @@ export function createShared({ loaded, clock, meter, log, store }: SharedContext
   };
   return {
     ring,
-    leases: createLeases({ clock: systemClock, meter, log }),
     verifier: verifierOf(keys, meter),
     buckets,
     failures: createFailureBuckets(failureLimits, clock),

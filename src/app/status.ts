@@ -4,7 +4,9 @@ import type { Result } from '../base/result.js';
 import type { JsonValue } from '../model/audit.js';
 import type { ComponentState } from '../probes/probes.js';
 import type { Difference, ReloadFailure, Reloader } from '../reload/reload.js';
+import type { SideDoors } from '../sidedoors/sidedoors.js';
 import type { Parts } from './parts.js';
+import { sideDoorComponent, sideDoorFacts } from './side-doors.js';
 import { UpstreamHealth } from './upstreams.js';
 import { version } from './version.js';
 
@@ -20,6 +22,8 @@ export interface Status {
   reloadAnswer(result: Result<Difference, ReloadFailure>): ReloadAnswer;
   /** Every listener is open. */
   listening(): void;
+  /** From now on somebody looks for ways around us. */
+  watching(doors: SideDoors): void;
 }
 
 const up: ComponentState = { ready: true, reason: null };
@@ -29,7 +33,11 @@ export function createStatus(context: StatusContext): Status {
   const health = new UpstreamHealth(systemClock.monotonicMs);
   const startedMs = systemClock.monotonicMs();
   let isListening = false;
-  const components = (): Readonly<Record<string, ComponentState>> => componentsOf(parts, isListening);
+  let doors: SideDoors | null = null;
+  const components = (): Readonly<Record<string, ComponentState>> => ({
+    ...componentsOf(parts, isListening),
+    ...sideDoorReadiness(reloader, doors),
+  });
   const upstream = (kind: 'live' | 'ready'): Promise<ComponentState> => {
     const current = reloader.current();
     return health.ask(current.upstream, current.sources.profile.data.health?.[kind] ?? null);
@@ -40,11 +48,15 @@ export function createStatus(context: StatusContext): Status {
     listening: () => {
       isListening = true;
     },
+    watching: (watch) => {
+      doors = watch;
+    },
     detailed: async () => ({
       version: version(),
       uptime_seconds: Math.round((systemClock.monotonicMs() - startedMs) / 1_000),
       components: statesOf({ ...components(), upstream: await upstream('ready') }),
       ...generationFacts(reloader),
+      side_doors: doors === null ? null : sideDoorFacts(doors.state()),
       keys: parts.ring.size(),
       audit: auditFacts(parts),
       resources: resourceFacts(),
@@ -66,6 +78,16 @@ function componentsOf({ auditLog, store }: Parts, isListening: boolean): Readonl
     policy: up, // a process without a checked policy does not start, and a reload keeps the old one
     store: store.isHealthy() ? up : { ready: false, reason: 'the key store does not answer' },
     audit: { ready, reason },
+  };
+}
+
+/** Only where they are to count: elsewhere they are told, and nobody is kept away. */
+function sideDoorReadiness(reloader: Reloader, doors: SideDoors | null): Readonly<Record<string, ComponentState>> {
+  const { probe, readiness } = reloader.current().sources.loaded.config.side_doors;
+  if (!probe || readiness !== 'fail') return {};
+  return {
+    side_doors:
+      doors === null ? { ready: false, reason: 'not every listener is open' } : sideDoorComponent(doors.state()),
   };
 }
 

@@ -34,6 +34,7 @@ export function showStatus(answer: JsonValue): string {
     ['profile', textOf(generation?.['profile'])],
     ['policy revision', textOf(generation?.['policy_revision'])],
     ['side doors', listOf(generation?.['side_doors']).map(textOf).join(', ') || null],
+    ['around memgate', aroundText(partOf(status['side_doors']))],
     ['keys', textOf(status['keys'])],
     ['audit log', `record ${String(textOf(audit?.['last_sequence']))}, ${mebibytes(audit?.['bytes'])} MiB`],
     ['audit queue', textOf(audit?.['queued'])],
@@ -42,6 +43,17 @@ export function showStatus(answer: JsonValue): string {
     ['node', textOf(resources?.['node'])],
   ];
   return `${facts(rows)}${failureLines(status['last_reload_failure'])}\n${table(['COMPONENT', 'STATE', 'REASON'], states)}`;
+}
+
+/** What can be reached without a key, or why nobody looked. */
+function aroundText({ looked_at: at, skipped, addresses, open, accepted }: Part): string | null {
+  if (at === undefined) return null;
+  if (at === null) return 'not looked at yet';
+  if (skipped !== null && skipped !== undefined) return `not looked at: ${String(textOf(skipped))}`;
+  const found = listOf(open).map(textOf).join(', ');
+  const known = listOf(accepted).map(textOf).join(', ');
+  const said = found === '' ? `nothing open at ${String(textOf(addresses))} addresses` : `OPEN: ${found}`;
+  return known === '' ? said : `${said}; accepted: ${known}`;
 }
 
 const mebibytes = (bytes: JsonValue | undefined): string =>
@@ -71,11 +83,7 @@ export function showReload(answer: JsonValue): string {
     ['profile', changes['profile'] === true ? 'changed' : null],
     [
       'policy',
-      policy['after'] === undefined
-        ? null
-        : policy['before'] === policy['after']
-          ? `data changed, revision ${String(textOf(policy['after']))}`
-          : `${String(textOf(policy['before']))} → ${String(textOf(policy['after']))}`,
+      policy['after'] === undefined ? null : `${String(textOf(policy['before']))} → ${String(textOf(policy['after']))}`,
     ],
     ['tiers', changes['tiers'] === true ? 'changed' : null],
     ...keys,

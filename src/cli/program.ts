@@ -5,7 +5,6 @@ import { authCommands } from './auth.js';
 import { checkConfigCommand } from './check-config.js';
 import { demoCommand } from './demo.js';
 import { reloadCommand, statusCommand } from './process.js';
-import { profileCommands } from './profile.js';
 import { serveCommand } from './serve.js';
 
 /** The whole command line; docs/reference/command-line.md is generated from it. */
@@ -18,7 +17,6 @@ export function buildProgram(): Command {
   serveCommand(program);
   demoCommand(program);
   checkConfigCommand(program);
-  profileCommands(program);
   authCommands(program);
   auditCommands(program);
   reloadCommand(program);

@@ -127,7 +127,8 @@ const steering =
 
 function headers({ identity_headers: names, upstream }: Config): CrossFault[] {
   const named = Object.entries(names).map(([field, name]) => ({ path: `identity_headers.${field}`, name }));
-  if (upstream.credential) named.push({ path: 'upstream.credential.header', name: upstream.credential.header });
+  if (upstream.credential?.header !== undefined)
+    named.push({ path: 'upstream.credential.header', name: upstream.credential.header });
   const seen = new Map<string, string>();
   return named.flatMap(({ path, name }) => {
     if (name === null) return [];

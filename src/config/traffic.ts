@@ -1,5 +1,6 @@
 import { z } from 'zod';
-import { day, headerName, listen, milliseconds, oneSource, oneSourceWanted, secretFields } from './parts.js';
+import { day, listen, milliseconds } from './parts.js';
+import { upstreamCredential } from './upstream-credential.js';
 
 /** The way in. */
 export const gateway = z
@@ -144,18 +145,6 @@ export const upstream = z
     stream_idle_timeout_ms: milliseconds(7 * day)
       .default(3_600_000)
       .describe('Longest silence within a stream.'),
-    credential: z
-      .strictObject({
-        header: headerName.default('Authorization').describe('Header that carries the credential.'),
-        scheme: z
-          .string()
-          .regex(/^[A-Za-z0-9_-]*$/)
-          .default('Bearer')
-          .describe('Word before the credential; empty for none.'),
-        ...secretFields,
-      })
-      .refine(oneSource, oneSourceWanted)
-      .optional()
-      .describe('Credential that the memory server wants; the client never sees it.'),
+    credential: upstreamCredential.optional(),
   })
   .describe('Where admitted requests go.');

@@ -6,7 +6,10 @@ import { Exchange } from './exchange.js';
 import { admittedHeaders, observedHeaders } from './header-list.js';
 
 export type { ForwardContext, Forwarded, ForwardReply } from './context.js';
-export type { IdentityHeaders, UpstreamCredential } from './header-list.js';
+export type { IdentityHeaders } from './header-list.js';
+export { credentialPerSpace, oneCredential, type CredentialForm, type UpstreamCredential } from './credential.js';
+export { mintedCredential } from './mint.js';
+export { namedHeaders } from './identity-header.js';
 export type { Upstream } from './port.js';
 export { createUpstream } from './lanes.js';
 
@@ -30,7 +33,6 @@ export function createForward(context: ForwardContext): Forward {
       context,
       reply,
       request,
-      permit: isReceipt ? proof.admission.permit : null,
       live: isReceipt ? proof.admission.permit.identity.live : () => null,
       send: {
         use: { kind: isStream ? 'stream' : 'request', subject: ownerOf(proof, request, isStream) },

@@ -2,7 +2,8 @@ import type { CleanRequest } from '../model/request.js';
 import type { Observed, Receipt } from '../model/proofs.js';
 import { kept } from '../base/kept.js';
 import type { Subject } from '../model/subject.js';
-import type { Secret } from '../base/secret.js';
+import type { UpstreamCredential } from './credential.js';
+import { plain, type NamedHeader } from './identity-header.js';
 
 /** Names of the headers that tell the memory server who calls; null switches one off. */
 export interface IdentityHeaders {
@@ -12,16 +13,10 @@ export interface IdentityHeaders {
   readonly spaces: string | null;
 }
 
-/** What the memory server wants to see from us. */
-export interface UpstreamCredential {
-  readonly header: string;
-  /** Word before the secret; empty for none. */
-  readonly scheme: string;
-  readonly secret: Secret;
-}
-
 export interface RequestHeaderRules {
   readonly identity: IdentityHeaders;
+  /** Further ones, by which the profile of this server tells who calls. */
+  readonly profileHeaders: readonly NamedHeader[];
   readonly credential: UpstreamCredential | null;
   /** Lower-case names that carry the caller's credential; they pass only where we observe. */
   readonly credentials: ReadonlySet<string>;
@@ -44,10 +39,8 @@ export function admittedHeaders(receipt: Receipt, rules: RequestHeaderRules): st
   if (subject !== null) list.push(subject, plainId(identity.subject));
   if (keyId !== null && identity.subject.kind === 'api_key') list.push(keyId, plainId(identity.subject));
   if (spaces !== null) list.push(spaces, facts.spaces.all ? '*' : facts.spaces.ids.map(plain).join(','));
-  if (rules.credential !== null) {
-    const { header, scheme, secret } = rules.credential;
-    list.push(header, scheme === '' ? secret.reveal() : `${scheme} ${secret.reveal()}`);
-  }
+  for (const { name, valueFor } of rules.profileHeaders) pushKnown(list, name, valueFor(receipt.admission.permit));
+  if (rules.credential !== null) pushKnown(list, rules.credential.header, rules.credential.valueFor(facts.spaces));
   pushForwarded(list, request);
   pushLength(list, request, facts.body);
   return list;
@@ -75,11 +68,8 @@ function pushLength(list: string[], request: CleanRequest, body: Buffer | null):
     list.push('Content-Length', String(request.body.length));
 }
 
-/** Identity values are opaque: whatever is not plain is percent-encoded, so that no value can become a second header. */
-const plain = (value: string): string => value.replaceAll(/[^A-Za-z0-9._:@/+-]/gu, percentEncoded);
+function pushKnown(list: string[], name: string, value: string | null): void {
+  if (value !== null) list.push(name, value);
+}
 
 const plainId = kept(({ id }: Subject) => plain(id));
-
-/** By bytes: `encodeURIComponent` throws for half a surrogate pair. */
-const percentEncoded = (character: string): string =>
-  Array.from(Buffer.from(character), (byte) => `%${byte.toString(16).toUpperCase().padStart(2, '0')}`).join('');

@@ -38,10 +38,6 @@ export const refusals = {
   'policy.undefined': { status: 403, say: 'The policy gives no answer for this request.' },
   'authorize.too-large': { status: 431, say: 'The request holds more than the policy may be asked about.' },
   'limit.exceeded': { status: 429, say: 'The rate limit is exceeded.' },
-  'lease.revoked': { status: 401, say: 'The credential was revoked while the request was under way.' },
-  'lease.expired': { status: 401, say: 'The credential expired while the request was under way.' },
-  'lease.denied': { status: 403, say: 'The policy does not allow this request any more.' },
-  'lease.shutdown': { status: 503, say: 'The gateway is about to stop. Try again later.' },
   'limit.cost': { status: 429, say: 'This request costs more than the limit can ever hold.' },
 } as const satisfies Record<string, { status: number; say: string }>;
 
@@ -57,6 +53,11 @@ export const faults = {
     status: 502,
     owner: 'operator',
     say: 'The memory server refused the credential of the gateway.',
+  },
+  'upstream.no-credential': {
+    status: 503,
+    owner: 'operator',
+    say: 'The gateway has no credential of the memory server for this space.',
   },
   'upstream.timeout': { status: 504, owner: 'upstream', say: 'The memory server did not answer in time.' },
   'upstream.busy': {

@@ -22,12 +22,17 @@ export interface Meter {
   policyInstanceReplaced(): void;
   upstreamError(code: Code): void;
   upstreamPoolReplaced(): void;
+  /** A changed file of `upstream.credential`: taken, or refused. */
+  upstreamCredentialRead(result: 'success' | 'failure'): void;
   connectionRefused(reason: 'address' | 'total' | 'pipelined'): void;
-  leaseEnded(code: Code): void;
   reload(result: 'success' | 'failure'): void;
   /** Read at scrape time. */
   gauge(name: GaugeName, read: () => number): void;
+  /** The same for one with a label; values of the label and figures. */
+  labelled(name: LabelledGaugeName, read: () => readonly (readonly [label: string, value: number])[]): void;
 }
+
+export type LabelledGaugeName = 'side_doors_open';
 
 export type AuthReason =
   | 'none'
@@ -54,9 +59,9 @@ export type GaugeName =
   | 'audit_last_sequence'
   | 'upstream_connections'
   | 'upstream_pending'
+  | 'upstream_credential_files_refused'
   | 'keys_loaded'
   | 'policy_memory_bytes'
   | 'generation_loaded_timestamp_seconds'
   | 'config_last_reload_successful'
-  | 'open_connections'
-  | 'leases_open';
+  | 'open_connections';

@@ -1,4 +1,4 @@
-import type { GaugeName } from '../model/meter.js';
+import type { GaugeName, LabelledGaugeName } from '../model/meter.js';
 import type { MetricFamily } from './series.js';
 
 const requestSeconds = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30];
@@ -6,7 +6,7 @@ const shortSeconds = [0.00001, 0.000025, 0.00005, 0.0001, 0.00025, 0.0005, 0.001
 const diskSeconds = [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1];
 
 const counter = (help: string, ...labels: readonly string[]): MetricFamily => ({ kind: 'counter', help, labels });
-const gauge = (help: string): MetricFamily => ({ kind: 'gauge', help, labels: [] });
+const gauge = (help: string, ...labels: readonly string[]): MetricFamily => ({ kind: 'gauge', help, labels });
 const histogram = (help: string, buckets: readonly number[], ...labels: readonly string[]): MetricFamily => ({
   kind: 'histogram',
   help,
@@ -41,13 +41,13 @@ export const counters = {
   policy_instances_replaced_total: counter('Policy instances that were thrown away after an error.'),
   upstream_errors_total: counter('Requests that failed on their way to the memory server and back, by code.', 'code'),
   upstream_pools_replaced_total: counter('Connection pools that were stuck and were replaced.'),
+  upstream_credential_reads_total: counter(
+    'Changed files of upstream.credential that were read again: taken, or refused so that the old secret stays.',
+    'result',
+  ),
   connections_refused_total: counter(
     'Client connections that were closed: total and address when they were opened, pipelined for too many requests in waiting.',
     'reason',
-  ),
-  leases_ended_total: counter(
-    'Streams and long requests that were ended because their right was lost, by code.',
-    'code',
   ),
   config_reloads_total: counter('Reloads that were tried.', 'result'),
 } as const satisfies Record<string, MetricFamily>;
@@ -74,13 +74,28 @@ export const gauges = {
   audit_last_sequence: gauge('Number of the last record on disk.'),
   upstream_connections: gauge('Connections to the memory server.'),
   upstream_pending: gauge('Requests that wait for a connection to the memory server.'),
+  upstream_credential_files_refused: gauge(
+    'Files of upstream.credential whose content cannot be taken; an older secret is in force.',
+  ),
   keys_loaded: gauge('API keys in force.'),
   policy_memory_bytes: gauge('Memory of the policy instance.'),
   generation_loaded_timestamp_seconds: gauge('Unix time at which the generation in force was loaded.'),
   config_last_reload_successful: gauge('1 when the last reload took effect, 0 when it was refused.'),
   open_connections: gauge('Client connections.'),
-  leases_open: gauge('Streams, tunnels and long requests whose right is looked at again and again.'),
 } as const satisfies Record<GaugeName, MetricFamily>;
 
+/** Gauges with one label. */
+export const labelledGauges = {
+  side_doors_open: gauge(
+    'Addresses of the machine at which a port of the memory server can be reached around the gateway; ports that side_doors.accepted_ports lists count as 0.',
+    'port',
+  ),
+} as const satisfies Record<LabelledGaugeName, MetricFamily>;
+
 /** Every family of ours, for the reference page. */
-export const metricFamilies: Readonly<Record<string, MetricFamily>> = { ...counters, ...histograms, ...gauges };
+export const metricFamilies: Readonly<Record<string, MetricFamily>> = {
+  ...counters,
+  ...histograms,
+  ...gauges,
+  ...labelledGauges,
+};

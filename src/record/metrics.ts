@@ -1,7 +1,14 @@
 import { collectDefaultMetrics, Registry } from 'prom-client';
-import type { GaugeName, Meter } from '../model/meter.js';
-import { counters, gauges, histograms } from './families.js';
-import { CounterSeries, GaugeSeries, HistogramSeries, type MetricFamily, type Series } from './series.js';
+import type { GaugeName, LabelledGaugeName, Meter } from '../model/meter.js';
+import { counters, gauges, histograms, labelledGauges } from './families.js';
+import {
+  CounterSeries,
+  GaugeSeries,
+  HistogramSeries,
+  LabelledGaugeSeries,
+  type MetricFamily,
+  type Series,
+} from './series.js';
 
 /** A meter that can be scraped. */
 export interface ScrapedMeter extends Meter {
@@ -49,19 +56,23 @@ export function createMeter(prefix: string): ScrapedMeter {
   const count = make(counters, (family) => new CounterSeries(family));
   const time = make(histograms, (family) => new HistogramSeries(family));
   const read = make(gauges, (family) => new GaugeSeries(family));
+  const labelled = make(labelledGauges, (family) => new LabelledGaugeSeries(family));
   const all: readonly (readonly [string, Series])[] = [
     ...Object.entries(count),
     ...Object.entries(time),
     ...Object.entries(read),
+    ...Object.entries(labelled),
   ];
   for (const result of ['success', 'failure']) {
     count.auth_attempts_total.add(0, result);
     count.config_reloads_total.add(0, result);
+    count.upstream_credential_reads_total.add(0, result);
   }
   for (const result of ['hit', 'verified', 'rejected']) count.api_key_validations_total.add(0, result);
   return {
     ...meterOf(count, time),
     gauge: (name: GaugeName, value: () => number) => read[name].bind(value),
+    labelled: (name: LabelledGaugeName, values) => labelled[name].bind(values),
     contentType: registry.contentType,
     text: async () => all.map(([name, series]) => series.text(prefix + name)).join('') + (await processText(registry)),
   };
@@ -70,7 +81,7 @@ export function createMeter(prefix: string): ScrapedMeter {
 function meterOf(
   count: Made<typeof counters, CounterSeries>,
   time: Made<typeof histograms, HistogramSeries>,
-): Omit<Meter, 'gauge'> {
+): Omit<Meter, 'gauge' | 'labelled'> {
   return {
     request: ({ method, route, status, durationS, code }) => {
       count.http_requests_total.add(1, methods.has(method) ? method : 'other', route, String(status));
@@ -97,8 +108,8 @@ function meterOf(
     policyInstanceReplaced: () => count.policy_instances_replaced_total.add(1),
     upstreamError: (code) => count.upstream_errors_total.add(1, code),
     upstreamPoolReplaced: () => count.upstream_pools_replaced_total.add(1),
+    upstreamCredentialRead: (result) => count.upstream_credential_reads_total.add(1, result),
     connectionRefused: (reason) => count.connections_refused_total.add(1, reason),
-    leaseEnded: (code) => count.leases_ended_total.add(1, code),
     reload: (result) => count.config_reloads_total.add(1, result),
   };
 }

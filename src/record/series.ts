@@ -130,3 +130,25 @@ export class GaugeSeries implements Series {
     return this.#read === null ? '' : `${headText(name, this.#family)}${name} ${String(this.#read())}\n`;
   }
 }
+
+/** The same with one label: a line for each of its values. */
+export class LabelledGaugeSeries implements Series {
+  readonly #family: MetricFamily;
+  #read: () => readonly (readonly [string, number])[] = () => [];
+
+  constructor(family: MetricFamily) {
+    this.#family = family;
+  }
+
+  bind(read: () => readonly (readonly [string, number])[]): void {
+    this.#read = read;
+  }
+
+  text(name: string): string {
+    const values = this.#read().slice(0, seriesMax);
+    if (values.length === 0) return '';
+    const line = ([label, value]: readonly [string, number]): string =>
+      `${name}${braced(labelText(this.#family.labels, [label]))} ${String(value)}\n`;
+    return headText(name, this.#family) + values.map(line).join('');
+  }
+}

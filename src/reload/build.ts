@@ -4,15 +4,13 @@ import type { Meter } from '../model/meter.js';
 import type { CleanRequest } from '../model/request.js';
 import type { Trail, Outcome } from '../model/trail.js';
 import { createAuthorize, createPreview } from '../authorize/authorize.js';
-import { createForward, type Upstream } from '../forward/forward.js';
+import { createForward, namedHeaders, type Upstream } from '../forward/forward.js';
 import { createGate, trustHeaders } from '../gate/gate.js';
 import type { Generation, InspectBudget, Stages } from '../gateway/gateway.js';
 import { createIdentify, type FailureBuckets, type KeyRing, type Verifier } from '../identify/identify.js';
-import type { Judge, LeaseBook } from '../lease/lease.js';
 import { createLimit, type Buckets } from '../limit/limit.js';
 import { createRecord, type AuditLog, type RecordStage } from '../record/record.js';
 import { createResolve } from '../resolve/resolve.js';
-import { createJudge } from './judge.js';
 import type { Sources } from './sources.js';
 
 /** What outlives a generation: caches, buckets, the log, the keys, connections. */
@@ -27,7 +25,6 @@ export interface LongLived {
   readonly buckets: Buckets;
   readonly auditLog: AuditLog;
   readonly inspectBudget: InspectBudget;
-  readonly leases: LeaseBook;
   /** Told of the configuration in force. */
   readonly pressureSet: (options: Sources['loaded']['config']['gateway']) => void;
   /** Spaces whose creation the memory server has acknowledged. */
@@ -49,8 +46,6 @@ export interface BuiltGeneration extends Generation {
   /** Records bytes that never became a request. */
   readonly malformed: RecordStage['malformed'];
   readonly shared: SharedStages;
-  /** Looks again at what lasts. */
-  readonly judge: Judge;
   /** Operators always need a credential, whatever clients need. */
   readonly identifyOperator: Stages['identify'];
 }
@@ -70,7 +65,7 @@ export function buildGeneration(sources: Sources, parts: LongLived): BuiltGenera
       isKnownSpace: knownSpaces(sources, parts),
       inspectMaxBytes: config.gateway.inspect_max_bytes,
     }),
-    forward: forwardStage(sources, upstream, parts),
+    forward: forwardStage(sources, upstream, parts.clock),
   };
   return {
     hash: sources.hash,
@@ -81,7 +76,6 @@ export function buildGeneration(sources: Sources, parts: LongLived): BuiltGenera
     upstream,
     builtAtMs: parts.clock.nowMs(),
     shared,
-    judge: createJudge({ enforcement, stages }, sources),
     malformed: shared.record.malformed,
     identifyOperator: identifyStage(sources, parts, new Set(['api_key', 'static_token'])),
   };
@@ -150,7 +144,7 @@ function learnSpaces(trail: Trail, outcome: Outcome, { createdSpaces }: LongLive
   for (const name of facts.spaces.ids) if (!createdSpaces.has(name)) createdSpaces.add(name);
 }
 
-function forwardStage(sources: Sources, upstream: Upstream, { clock, leases }: LongLived): Stages['forward'] {
+function forwardStage(sources: Sources, upstream: Upstream, clock: Clock): Stages['forward'] {
   const { upstream: options, identity_headers: names } = sources.loaded.config;
   const { credential, profile } = sources;
   const credentials = new Set(['authorization', 'x-api-key', ...credentialHeader(sources)]);
@@ -166,10 +160,10 @@ function forwardStage(sources: Sources, upstream: Upstream, { clock, leases }: L
   return createForward({
     upstream,
     clock,
-    leases,
     request: {
       identity: { requestId: names.request_id, subject: names.subject, keyId: names.key_id, spaces: names.spaces },
-      credential,
+      profileHeaders: namedHeaders(profile.data.identity_headers),
+      credential: credential?.credential ?? null,
       credentials,
       untrusted: new Set([...trustHeaders, ...profileTrust, ...ours]),
     },
@@ -185,10 +179,11 @@ function forwardStage(sources: Sources, upstream: Upstream, { clock, leases }: L
 }
 
 /** Lower-case names under which we tell the memory server who calls. */
-function identityHeaders({ loaded }: Sources): readonly string[] {
+function identityHeaders({ loaded, profile }: Sources): readonly string[] {
   const { request_id: requestId, subject, key_id: keyId, spaces } = loaded.config.identity_headers;
-  return [requestId, subject, keyId, spaces].filter((name) => name !== null).map((name) => name.toLowerCase());
+  const ofConfig = [requestId, subject, keyId, spaces].filter((name) => name !== null);
+  return [...ofConfig, ...Object.keys(profile.data.identity_headers)].map((name) => name.toLowerCase());
 }
 
 const credentialHeader = ({ credential }: Sources): readonly string[] =>
-  credential === null ? [] : [credential.header.toLowerCase()];
+  credential === null ? [] : [credential.credential.header.toLowerCase()];

@@ -2,18 +2,71 @@ import type { Policy } from '../authorize/authorize.js';
 import type { LoadedConfig } from '../config/config.js';
 import { spacesProblem } from '../identify/identify.js';
 import type { Profile } from '../resolve/resolve.js';
+import { credentialForm } from './credential.js';
 import type { Findings } from './findings.js';
 
-/** A header that tells who calls must not be one that tells the space: two of one name would go upstream. */
+// Names that steer HTTP itself: an identity under one of them would break every request.
+const steering =
+  /^(?:host|connection|content-length|content-type|content-encoding|transfer-encoding|te|trailer|upgrade|expect|keep-alive|proxy-.*|x-forwarded-.*|x-request-id)$/i;
+
+/** No two headers of one name go upstream: of those that tell who calls, the credential, and the carriers of the space. */
 export function checkNames({ config }: LoadedConfig, profile: Profile | null, found: Findings): void {
-  for (const [field, name] of Object.entries(config.identity_headers)) {
-    if (name === null || profile?.dropHeaders.has(name.toLowerCase()) !== true) continue;
-    found.tell(
-      `identity_headers.${field}`,
-      `"${name}" is a space carrier or trust header of the profile: use another name`,
-    );
+  if (profile === null) return;
+  const { identity_headers: ofProfile } = profile.data;
+  const own = Object.entries(config.identity_headers).flatMap(([field, name]) =>
+    name === null ? [] : [{ path: `identity_headers.${field}`, name }],
+  );
+  const wanted = config.upstream.credential;
+  if (wanted !== undefined)
+    own.push({ path: 'upstream.credential.header', name: credentialForm(wanted, profile).header });
+  const ofProfileNames = new Set(Object.keys(ofProfile).map((name) => name.toLowerCase()));
+  for (const { path, name } of own) {
+    const key = name.toLowerCase();
+    if (profile.dropHeaders.has(key))
+      found.tell(path, `"${name}" is a space carrier or trust header of the profile: use another name`);
+    if (ofProfileNames.has(key))
+      found.tell(path, `"${name}" is one of the profile's identity_headers too: use another name, or null`);
+  }
+  for (const name of Object.keys(ofProfile)) {
+    if (steering.test(name) || profile.dropHeaders.has(name.toLowerCase()))
+      found.tell(
+        'profile',
+        `identity_headers: "${name}" is a carrier, a trust header or a name of HTTP itself: use another one`,
+      );
   }
 }
+
+/** A credential that fits the server: one that takes the user from it must not get the same for everybody. */
+export function checkCredential({ config }: LoadedConfig, profile: Profile | null, found: Findings): void {
+  const wanted = config.upstream.credential;
+  if (profile === null || wanted === undefined) return;
+  const { name, space } = profile.data;
+  const isShared = wanted.from_env !== undefined || wanted.from_file !== undefined;
+  if (isShared && readsCredential(profile))
+    found.tell(
+      'upstream.credential',
+      `${name} takes the space from its credential: one for all makes all callers one; use mint, or by_space without a default`,
+    );
+  for (const one of Object.keys(wanted.by_space ?? {}))
+    if (!profile.isCanonical(one))
+      found.tell(`upstream.credential.by_space.${one}`, `is no space of the profile: must match ${space.pattern}`);
+  const admin = wanted.mint?.admin_subject;
+  if (admin !== undefined && profile.isCanonical(admin))
+    found.tell(
+      'upstream.credential.mint.admin_subject',
+      `"${admin}" could be a space (${space.pattern}), and who has it the administrator: use a name that cannot`,
+    );
+}
+
+const readsCredential = ({ data }: Profile): boolean => {
+  const kind = data.upstream_credential?.kind;
+  const isClaim = (text: string): boolean => text.startsWith('claim:');
+  return (
+    kind === 'minted' ||
+    kind === 'per_space' ||
+    data.routes.some(({ space }) => Array.isArray(space) && space.some(isClaim))
+  );
+};
 
 /** Static tokens are held to the same names and forms as keys. */
 export function checkTokens({ config }: LoadedConfig, policy: Policy | null, found: Findings): void {

@@ -6,11 +6,11 @@ import type { Actor, AuditSink } from '../model/audit.js';
 import { changedFields, restartFields } from '../config/config.js';
 import type { KeyEntry } from '../identify/identify.js';
 import { buildGeneration, type BuiltGeneration, type LongLived } from './build.js';
-import { readSources, type SourceContext, type Sources } from './sources.js';
+import { closeSources, readSources, type SourceContext, type Sources } from './sources.js';
 
 export type { BuiltGeneration, LongLived } from './build.js';
 export { buildGeneration } from './build.js';
-export { readSources, type Sources, type SourceContext } from './sources.js';
+export { closeSources, readSources, type Sources, type SourceContext } from './sources.js';
 
 /** What a reload has changed; names and hashes only, never a value. */
 export interface Difference {
@@ -64,6 +64,8 @@ class GenerationHolder implements Reloader {
     this.#context = context;
     context.parts.meter.gauge('config_last_reload_successful', () => (this.#failure === null ? 1 : 0));
     context.parts.meter.gauge('generation_loaded_timestamp_seconds', () => this.#current.builtAtMs / 1_000);
+    const refusedFiles = (): number => this.#current.sources.credential?.refusedFiles() ?? 0;
+    context.parts.meter.gauge('upstream_credential_files_refused', refusedFiles);
     context.parts.meter.gauge('policy_memory_bytes', () => this.#current.sources.policy.memoryBytes());
   }
 
@@ -86,14 +88,14 @@ class GenerationHolder implements Reloader {
     const read = await readSources(sourceContext);
     const problems = read.ok ? restartProblems(this.#current.sources, read.value) : read.why;
     if (!read.ok || problems.length > 0) {
-      if (read.ok) read.value.tokens.close();
+      if (read.ok) closeSources(read.value);
       return this.#failed(actor, problems);
     }
     const next = buildGeneration(read.value, parts);
     const difference = compare(this.#current.sources, next.sources);
     await this.#record(actor, 'config.reloaded', { generation: next.hash, before: this.#current.hash }).catch(
       (thrown: unknown) => {
-        next.sources.tokens.close();
+        closeSources(next.sources);
         throw thrown;
       },
     );
@@ -104,7 +106,7 @@ class GenerationHolder implements Reloader {
     this.#current = next;
     parts.upstreamSettled(next.upstream);
     this.#failure = null;
-    before.sources.tokens.close(next.sources.tokens);
+    closeSources(before.sources, next.sources);
     parts.meter.reload('success');
     for (const problem of difference.refused_keys) log.error('keys.refused', { problem });
     log.info('config.reloaded', { generation: next.hash, before: before.hash });

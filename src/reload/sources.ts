@@ -1,11 +1,8 @@
 import { createHash } from 'node:crypto';
 import type { Problem } from '../base/document.js';
-import { environment } from '../base/env.js';
 import { no, ok, type Result } from '../base/result.js';
-import { readSecret } from '../base/secret-source.js';
 import { loadPolicy, type Policy, type PolicyPorts } from '../authorize/authorize.js';
 import { loadConfig, type LoadedConfig } from '../config/config.js';
-import type { UpstreamCredential } from '../forward/forward.js';
 import { networkTest, normalHost } from '../gate/gate.js';
 import {
   idConflicts,
@@ -16,8 +13,9 @@ import {
   type LoadedManifests,
   type StaticTokens,
 } from '../identify/identify.js';
-import { findProfile, type Profile } from '../resolve/resolve.js';
-import { checkNames, checkTokens } from './checks.js';
+import { loadProfile, type Profile } from '../resolve/resolve.js';
+import { checkCredential, checkNames, checkTokens } from './checks.js';
+import { readCredential, type LiveCredential } from './credential.js';
 import { Findings } from './findings.js';
 
 /** Everything a generation is made of, read once, checked together, and nothing of it in force yet. */
@@ -27,7 +25,7 @@ export interface Sources {
   readonly policy: Policy;
   readonly manifests: Pick<LoadedManifests, 'entries' | 'refused'>;
   readonly tokens: StaticTokens;
-  readonly credential: UpstreamCredential | null;
+  readonly credential: LiveCredential | null;
   readonly modes: ReadonlySet<AuthMode>;
   readonly allowedHosts: ReadonlySet<string>;
   readonly isTrustedProxy: (address: string) => boolean;
@@ -56,10 +54,12 @@ export async function readSources(context: SourceContext): Promise<Result<Source
   const settings = readSettings(loaded.value, context, found);
   checkTokens(loaded.value, files.policy, found);
   checkNames(loaded.value, files.profile, found);
+  checkCredential(loaded.value, files.profile, found);
   const { profile, policy, manifests, tokens, credential } = files;
   const isWhole = profile !== null && policy !== null && manifests !== null && tokens !== null;
   if (!isWhole || found.problems.length > 0) {
     tokens?.close();
+    credential?.close();
     return no(found.problems);
   }
   const { entries, refused } = manifests; // the places of all keys are needed no more
@@ -81,15 +81,14 @@ interface Files {
   readonly policy: Policy | null;
   readonly manifests: LoadedManifests | null;
   readonly tokens: StaticTokens | null;
-  readonly credential: UpstreamCredential | null;
+  readonly credential: LiveCredential | null;
 }
 
 async function readFiles(loaded: LoadedConfig, context: SourceContext, found: Findings): Promise<Files> {
   const { config, resolvePath } = loaded;
-  const [profile, policy, credential, tokens] = await Promise.all([
-    findProfile(config.profile, resolvePath),
+  const [profile, policy, tokens] = await Promise.all([
+    loadProfile(resolvePath(config.profile)),
     loadPolicy(policyOptions(loaded), context.ports),
-    readCredential(loaded),
     readTokens(loaded, (message) => {
       context.ports.log.warn('static-token.warning', { message });
     }),
@@ -98,13 +97,14 @@ async function readFiles(loaded: LoadedConfig, context: SourceContext, found: Fi
   const dir = config.keys.manifests;
   const manifests = dir === undefined ? ok(noManifests) : await loadManifests(resolvePath(dir), names);
   if (manifests.ok) found.problems.push(...idConflicts(manifests.value, context.storeKeys()));
-  return {
+  const files = {
     profile: found.take(profile),
     policy: found.take(policy),
     manifests: found.take(manifests),
     tokens: found.takeAt('static_tokens', tokens),
-    credential: found.takeAt('upstream.credential', credential),
   };
+  const { ports } = context;
+  return { ...files, credential: await readCredential({ loaded, profile: files.profile, ports }, found) };
 }
 
 function readSettings(
@@ -137,16 +137,6 @@ const policyOptions = ({ config, resolvePath }: LoadedConfig): Parameters<typeof
 const readModes = (mode: LoadedConfig['config']['auth_mode']): ReadonlySet<AuthMode> =>
   new Set(Array.isArray(mode) ? mode : [mode]);
 
-async function readCredential({
-  config,
-  resolvePath,
-}: LoadedConfig): Promise<Result<UpstreamCredential | null, string>> {
-  const source = config.upstream.credential;
-  if (source === undefined) return ok(null);
-  const secret = await readSecret(source, { env: environment, resolvePath });
-  return secret.ok ? ok({ header: source.header, scheme: source.scheme, secret: secret.value }) : secret;
-}
-
 function readTokens(
   { config, resolvePath }: LoadedConfig,
   warn: (message: string) => void,
@@ -156,6 +146,12 @@ function readTokens(
     from_file: token.from_file === undefined ? undefined : resolvePath(token.from_file),
   }));
   return loadStaticTokens(specs, { prefixes: config.keys.prefixes, warn });
+}
+
+/** Stops looking at the files of a generation that is not in force, or not any more. */
+export function closeSources({ tokens, credential }: Sources, successor?: Sources): void {
+  tokens.close(successor?.tokens);
+  credential?.close();
 }
 
 /** A digest over all parts, each with its length, so that no two sets of parts share it. */

@@ -1,7 +1,8 @@
 import { z } from 'zod';
 import { carrierForms, type CarrierKind } from './carriers.js';
-import { aboutFields } from './profile-about.js';
 import { absences, fieldName, refusedKeys, routeSchema, spaceName } from './route-schema.js';
+import { aboutFields } from './profile-about.js';
+import { identityHeaderFields } from './profile-identity.js';
 
 const headerName = z.string().regex(/^[A-Za-z][A-Za-z0-9_-]{0,63}$/, 'must be a header name');
 
@@ -103,6 +104,7 @@ export const profileSchema = z.strictObject({
       'A JSON body is written anew from what was read: the decided space stands in the first carrier that the route obeys, other body carriers are left out, numbers keep their text.',
     ),
   trust_headers: z.array(headerName).default([]).describe('Headers that open this server; removed.'),
+  identity_headers: identityHeaderFields,
   refuse_query: z.array(fieldName).default([]).describe('Query keys that are never accepted, such as credentials.'),
   side_doors: z
     .array(z.strictObject({ port: z.int().min(1).max(65_535), what: z.string(), note: z.string().optional() }))
@@ -112,9 +114,7 @@ export const profileSchema = z.strictObject({
     .strictObject({ live: z.string().startsWith('/'), ready: z.string().startsWith('/') })
     .optional()
     .describe("The server's own health routes, asked by our probes."),
-  routes: z
-    .array(routeSchema)
-    .describe('Every route that may be reached. What is not listed is refused; with none of them, everything is.'),
+  routes: z.array(routeSchema).min(1).describe('Every route that may be reached. What is not listed is refused.'),
 });
 
 export type ProfileData = z.output<typeof profileSchema>;

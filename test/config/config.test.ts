@@ -198,8 +198,6 @@ t.test('changedFields() and restartFields() name what differs, and only that', a
     'enforcement',
     'gateway.listen',
     'gateway.allowed_hosts',
-    'upstream.credential.header',
-    'upstream.credential.scheme',
     'upstream.credential.from_env',
     'static_tokens',
   ]);

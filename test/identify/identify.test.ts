@@ -21,7 +21,6 @@ import { FakeClock, bearer, countingMeter, madeKey, plainEntry, request } from '
 const noTokens: StaticTokens = {
   find: () => undefined,
   current: () => undefined,
-  latest: () => undefined,
   refresh: () => Promise.resolve(),
   close: () => undefined,
 };

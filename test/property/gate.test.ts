@@ -4,7 +4,6 @@ import { PassThrough, Readable } from 'node:stream';
 import fc from 'fast-check';
 import t from 'tap';
 import { systemClock } from '../../src/base/clock.js';
-import { Secret } from '../../src/base/secret.js';
 import { createForward } from '../../src/forward/forward.js';
 import type { UpstreamRequest } from '../../src/forward/port.js';
 import { createGate, trustHeaders } from '../../src/gate/gate.js';
@@ -60,7 +59,6 @@ function handedOver(proof: Receipt | Observed): UpstreamRequest {
       close: () => Promise.resolve(),
     },
     clock: systemClock,
-    leases: { take: () => () => undefined },
     request: {
       identity: {
         requestId: 'X-Request-Id',
@@ -68,7 +66,8 @@ function handedOver(proof: Receipt | Observed): UpstreamRequest {
         keyId: 'X-Auth-Key-Id',
         spaces: 'X-Auth-Spaces',
       },
-      credential: { header: 'X-Upstream-Key', scheme: '', secret: new Secret('upstream secret 0123456789') },
+      profileHeaders: [],
+      credential: { header: 'X-Upstream-Key', valueFor: () => 'upstream secret 0123456789' },
       credentials: new Set(['authorization', 'x-api-key', 'x-upstream-key']),
       untrusted: new Set([...trustHeaders, ...own]),
     },

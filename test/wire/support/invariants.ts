@@ -26,8 +26,12 @@ export interface Allowances {
   readonly hashes?: boolean;
   /** The case is about memory itself and says how much it may take, in MiB. */
   readonly memoryMib?: number;
-  /** The configured upstream credential, which may (and must) be at the recorder. */
-  readonly credential?: { readonly header: string; readonly value: string };
+  /** The configured upstream credential, which may (and must) be at the recorder; the form of it and its secrets, where it is not one for all. */
+  readonly credential?: {
+    readonly header: string;
+    readonly value: string | RegExp;
+    readonly secrets?: readonly string[];
+  };
   /** Requests whose connection ended without an answer, or whose answers the case did not take through `send`. */
   readonly untracked?: boolean;
   /** The case puts its own key where nobody looks for one: it may then pass as any other text. */
@@ -237,8 +241,9 @@ async function checkSecrets(
       secrets.some((secret) => text.includes(secret)),
       `I4: no secret in ${place}`,
     );
-    if (allow.credential !== undefined)
-      t.notOk(text.includes(allow.credential.value), `I4: no upstream credential in ${place}`);
+    const { value = '', secrets: ofUpstream = [] } = allow.credential ?? {};
+    for (const secret of typeof value === 'string' && value !== '' ? [value, ...ofUpstream] : ofUpstream)
+      t.notOk(text.includes(secret), `I4: no upstream credential in ${place}`);
   }
   if (allow.tellsItsOwnKey === true) return;
   const seen = program.recorder.bytesSince(from.recorder).toString('latin1');
@@ -300,6 +305,7 @@ const vocabulary: Readonly<Record<string, readonly string[] | RegExp>> = {
   family: ['auth', 'user', 'key', 'memory', 'policy', 'authorization', 'rate_limit', 'config', 'system', 'security'],
   limit: ['tier', 'system'],
   tier: ['free', 'premium', 'pro', 'enterprise', 'unlimited', 'none'],
+  port: /^\d{1,5}$/, // of the profile and of upstream.url
   le: /^(?:[0-9.]+|\+Inf)$/,
   quantile: /^[0-9.]+$/,
   kind: /^[a-z_-]{1,32}$/,
@@ -360,9 +366,14 @@ function headerProblems(request: RecordedRequest, { credential }: Allowances): r
   const names = request.headers.map(([name]) => name.toLowerCase().replaceAll(/[^a-z0-9]/g, '-'));
   const count = (name: string): number => names.filter((each) => each === name).length;
   const authorization = credential?.header === 'authorization' ? credential.value : '';
+  const sent = request.values('authorization');
+  const isOurs =
+    typeof authorization === 'string'
+      ? sent.join('\n') === authorization
+      : sent.length === 1 && authorization.test(sent[0] ?? '');
   const wanted: Readonly<Record<string, boolean>> = {
     'connection is our own': request.values('connection').every((value) => /^(?:keep-alive|close)$/.test(value)),
-    'no credential but the configured one': request.values('authorization').join('\n') === authorization,
+    'no credential but the configured one': isOurs,
     'no trailers': request.trailers.length === 0,
     ...Object.fromEntries(hopByHop.map((name) => [`no ${name}`, count(name) === 0])),
     ...Object.fromEntries(exactlyOne.map((name) => [`exactly one ${name}`, count(name) === 1])),
