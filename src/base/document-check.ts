@@ -9,23 +9,38 @@ type Issue = z.core.$ZodIssue;
 type Path = readonly PropertyKey[];
 
 /** Checks a document against a schema; all problems at once, each with its line and column. */
-export function checkDocument<T>(schema: z.ZodType<T>, document: YamlDocument): Result<T, readonly Problem[]> {
-  const parsed = schema.safeParse(document.value);
+export const checkDocument = <T>(schema: z.ZodType<T>, document: YamlDocument): Result<T, readonly Problem[]> =>
+  checkPart(schema, document, []);
+
+/** Checks what stands at one place of a document: a long list is checked item by item, as a schema over all of it stops the event loop. */
+export function checkPart<T>(schema: z.ZodType<T>, document: YamlDocument, place: Path): Result<T, readonly Problem[]> {
+  const parsed = schema.safeParse(valueAt(document, place));
   if (parsed.success) return ok(parsed.data);
-  const problems = parsed.error.issues.flatMap((issue) => toProblems(issue, [], { schema, document }));
+  const problems = parsed.error.issues.flatMap((issue) => toProblems(issue, place, { schema, document, place }));
   return no(problems.sort((one, other) => one.line - other.line || one.column - other.column));
+}
+
+function valueAt({ value }: YamlDocument, path: Path): unknown {
+  let present: unknown = value;
+  for (const part of path) {
+    present =
+      typeof present === 'object' && present !== null ? (present as Record<PropertyKey, unknown>)[part] : undefined;
+  }
+  return present;
 }
 
 interface Checked {
   readonly schema: z.ZodType;
   readonly document: YamlDocument;
+  /** Where the schema begins. */
+  readonly place: Path;
 }
 
 function toProblems(issue: Issue, above: Path, checked: Checked): Problem[] {
   const path = [...above, ...issue.path];
   const { document } = checked;
   if (issue.code === 'unrecognized_keys') {
-    const known = namesAt(checked.schema, path);
+    const known = namesAt(checked.schema, path.slice(checked.place.length));
     return issue.keys.map((key) =>
       problem(document, [...path, key], { message: `unknown name${suggestion(key, known)}`, of: 'name' }),
     );
@@ -86,12 +101,8 @@ function bound(origin: string, sign: string, limit: number | bigint): string {
 }
 
 /** The present value for a message: short scalars only, and nothing whose name says that it is delicate. */
-function isNow({ value }: YamlDocument, path: Path): string {
-  let present: unknown = value;
-  for (const part of path) {
-    present =
-      typeof present === 'object' && present !== null ? (present as Record<PropertyKey, unknown>)[part] : undefined;
-  }
+function isNow(document: YamlDocument, path: Path): string {
+  const present = valueAt(document, path);
   if (present === undefined) return 'is missing; it ';
   if (path.some((part) => /secret|hash|token|password|credential/i.test(String(part)))) return '';
   if (typeof present === 'string') return `is "${capped(present, 60)}", `;

@@ -6,7 +6,7 @@ import { createDocument, type YamlDocument } from './document-value.js';
 import { fileProblem, type Problem } from './problem.js';
 import { no, ok, type Result } from './result.js';
 
-export { checkDocument } from './document-check.js';
+export { checkDocument, checkPart } from './document-check.js';
 export type { YamlDocument } from './document-value.js';
 export { describeProblem, type Problem } from './problem.js';
 

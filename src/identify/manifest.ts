@@ -1,7 +1,8 @@
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { z } from 'zod';
-import { checkDocument, readYamlFile, type Problem, type YamlDocument } from '../base/document.js';
+import { checkDocument, checkPart, readYamlFile, type Problem, type YamlDocument } from '../base/document.js';
 import { messageOf } from '../base/log.js';
 import { no, ok, type Result } from '../base/result.js';
 import { permissions } from '../model/permissions.js';
@@ -35,7 +36,9 @@ const entrySchema = z.strictObject({
   revoked: z.strictObject({ at: when, reason: z.string().min(1).max(256) }).optional(),
 });
 /** One file of key manifests. */
-const manifestSchema = z.strictObject({ keys: z.array(entrySchema).max(100_000) });
+const manifestSchema = z.strictObject({ keys: z.array(z.unknown()).max(100_000) });
+/** Some milliseconds of checking; then whoever waits has a turn. */
+const entriesPerTurn = 64;
 type ManifestEntry = z.output<typeof entrySchema>;
 
 /** What one directory of manifests holds. */
@@ -91,9 +94,12 @@ class Loading {
     if (!document.ok) return void this.problems.push(...document.why);
     const parsed = checkDocument(manifestSchema, document.value);
     if (!parsed.ok) return void this.problems.push(...parsed.why);
-    parsed.value.keys.forEach((entry, index) => {
-      this.#entry(entry, index, document.value);
-    });
+    for (let index = 0; index < parsed.value.keys.length; index += 1) {
+      const entry = checkPart(entrySchema, document.value, ['keys', index]);
+      if (entry.ok) this.#entry(entry.value, index, document.value);
+      else this.problems.push(...entry.why);
+      if (index % entriesPerTurn === entriesPerTurn - 1) await nextTurn();
+    }
   }
 
   #entry(entry: ManifestEntry, index: number, document: YamlDocument): void {

@@ -1,3 +1,4 @@
+import { createHook } from 'node:async_hooks';
 import { symlinkSync } from 'node:fs';
 import t from 'tap';
 import { createKeyRing, idConflicts, loadManifests } from '../../src/identify/identify.js';
@@ -52,6 +53,29 @@ t.test('loadManifests() reads every file in the order of their names', async (t)
     source: { kind: 'manifest', file: `${dir}/b.yaml` },
   });
 });
+
+t.test(
+  'loadManifests() lets others have their turn while it checks a long list, and names every wrong entry of it',
+  async (t) => {
+    const ids = Array.from({ length: 2_000 }, (_, n) => String(n).padStart(16, 'k'));
+    const dir = t.testdir({ 'keys.yaml': `keys:\n${ids.map((id) => entry(id)).join('')}` });
+    let turns = 0;
+    const counter = createHook({
+      init: (_, type) => {
+        if (type === 'Immediate') turns += 1;
+      },
+    }).enable();
+    const whole = await loadManifests(dir);
+    counter.disable();
+    t.ok(whole.ok && whole.value.entries.length === ids.length);
+    t.ok(turns >= 2_000 / 64 - 1, `${turns} turns`);
+    const wrong = ids.map((id, n) => (n === 3 || n === 1_999 ? entry(id, '    tierr: pro\n') : entry(id)));
+    t.match(await told(t, { 'keys.yaml': `keys:\n${wrong.join('')}` }), [
+      /^keys\.yaml:\d+:\d+: keys\.3\.tierr: unknown name; did you mean "tier"\?/,
+      /^keys\.yaml:\d+:\d+: keys\.1999\.tierr: unknown name; did you mean "tier"\?/,
+    ]);
+  },
+);
 
 t.test('KY-14 an entry whose hash was tampered with is left out with its line; the others are served', async (t) => {
   const tampered = ['m=4194304,t=2,p=1', 'm=8,t=2,p=1', 'm=19456,t=1000,p=1', 'm=19456,t=2,p=255'].map(
