@@ -68,13 +68,16 @@ function carrierProblem(carrier: Carrier, route: RouteData): string | null {
     : `${text} needs body: ${wanted}; the body of this route is ${formBodies[route.body]}`;
 }
 
+const neverAbsent: ReadonlySet<CarrierKind> = new Set(['path', 'path-head', 'claim']);
+
 function routeProblems(route: RouteData, data: ProfileData, tell: Tell): void {
   const wrong = templateProblem(templateOf(route));
   if (wrong !== null) tell(['match'], wrong);
   const carriers = obeyedCarriers(route);
   const absence = route.absent ?? data.space.absent;
+  // A segment is never absent; the others are written, or stand in a token that is made.
   const isTold = carriers.some(
-    (one) => isWritable(one) || one.kind === 'claim' || (data.rewrite_body && isInBody(one)),
+    (one) => isWritable(one) || neverAbsent.has(one.kind) || (data.rewrite_body && isInBody(one)),
   );
   if (carriers.length > 0 && absence === 'own' && !isTold)
     tell(['absent'], 'own needs a header, query or claim carrier (or rewrite_body): the server must be told the space');
