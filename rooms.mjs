@@ -20,6 +20,10 @@ export const rooms = {
     uses: core,
   },
   forward: { does: 'Receipt → upstream response; header hygiene.', uses: core },
+  lease: {
+    does: 'What lasts (streams, tunnels, long uploads) is looked at again and again, by one sweep.',
+    uses: core,
+  },
   store: { does: 'SQLite behind the ports that stages declare.', uses: core, fills: ['identify', 'resolve'] },
   sidedoors: {
     does: 'Looks for ways around the gateway: ports of the memory server at other addresses of the machine.',
@@ -32,17 +36,21 @@ export const rooms = {
   },
   reload: {
     does: 'Builds the next generation aside, checks it, swaps one reference.',
-    uses: [...core, ...stages, 'config', 'gateway'],
+    uses: [...core, ...stages, 'config', 'gateway', 'lease'],
   },
   admin: {
     does: 'The admin API, on its own listener, through the same stages.',
     uses: [...core, ...stages, 'gateway', 'manage', 'reload'],
   },
   probes: { does: 'Health, readiness, metrics: its own listener, no credential.', uses: [...core, 'record'] },
+  profiles: {
+    does: 'What a profile says, in rows; a first draft of one from an OpenAPI document.',
+    uses: [...core, 'resolve'],
+  },
   control: { does: 'The local socket that the command line talks to.', uses: [...core, 'manage', 'reload'] },
   app: { does: 'The only place that constructs; start and stop order.', uses: '*' },
   demo: { does: 'A small real memory server, and memgate in front of it.', uses: [...core, 'app', 'config', 'manage'] },
-  cli: { does: 'One file per command.', uses: [...core, 'config', 'control', 'demo', 'manage', 'app'] },
+  cli: { does: 'One file per command.', uses: [...core, 'config', 'control', 'demo', 'manage', 'profiles', 'app'] },
 };
 
 /** Third-party package → the only files that may import it. */

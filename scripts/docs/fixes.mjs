@@ -129,6 +129,22 @@ export const fixes = {
     'A limit of the tier, or the limit of the whole system, has no room now. `RateLimit` and `X-RateLimit-*` tell where it stands.',
     'Wait for `Retry-After`, spread the requests, or ask for a higher tier. Tiers are policy data.',
   ],
+  'lease.revoked': [
+    'The key was revoked or removed, or the static token replaced, while a stream, a tunnel or a long request of its caller was under way.',
+    'Connect again with a credential that holds. A stream of events says so in its last event (`memgate-closed`), a WebSocket in its close frame (1008).',
+  ],
+  'lease.expired': [
+    'The key expired, or the grace period of a rotated one was over, while a stream, a tunnel or a long request was under way.',
+    'Connect again with the new key, ideally before the old one ends.',
+  ],
+  'lease.denied': [
+    'The policy was asked again about a stream, a tunnel or a long request (after a reload, a change of the rights of the key, or `streams.review_interval_ms`) and says no by now.',
+    'Ask for the right that the answer names, or that the audit log tells under the id. A reload that was not meant so can be undone.',
+  ],
+  'lease.shutdown': [
+    'The process stops, and this stream had not ended by itself when `drain_ms` was nearly over.',
+    'Connect again, after a moment.',
+  ],
   'limit.cost': [
     'The request costs more than the limit can ever hold, so that waiting does not help.',
     'Operators: raise the burst of the tier above the cost of the route.',

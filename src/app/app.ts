@@ -1,12 +1,13 @@
 import { systemClock } from '../base/clock.js';
 import { CloseStack } from '../base/close-stack.js';
 import { describeProblem } from '../base/document.js';
+import { kept } from '../base/kept.js';
 import { createLogger, messageOf, type Logger, type LogLevel } from '../base/log.js';
 import { no, ok, type Result } from '../base/result.js';
 import { startWatchdog, type Watchdog } from '../authorize/authorize.js';
 import type { KeyEntry } from '../identify/identify.js';
 import type { AuditEvent } from '../model/audit.js';
-import { loadConfig, type LoadedConfig } from '../config/config.js';
+import { loadConfig, type Config, type LoadedConfig } from '../config/config.js';
 import { controlPath, startControl } from '../control/control.js';
 import { createKeyAdmin, localOperator, type KeyAdmin } from '../manage/manage.js';
 import {
@@ -91,6 +92,7 @@ async function startOver(options: StartOptions, opening: Opening): Promise<Resul
   stack.opened(() => {
     closeSources(reloader.value.current().sources);
   });
+  startLeases(parts, reloader.value, stack);
   const tight = parts.pressure.problem();
   if (tight !== null) return no([tight]);
   const doors = await openDoors({ ...opening, parts }, reloader.value);
@@ -108,6 +110,22 @@ async function startOver(options: StartOptions, opening: Opening): Promise<Resul
   const { dataDir, auditDir } = parts;
   return ok({ ...urls, dataDir, auditDir, keyAdmin, reloader: reloader.value, log, stop });
 }
+
+function startLeases({ leases }: Parts, reloader: Reloader, stack: CloseStack): void {
+  leases.start(
+    () => reloader.current().judge,
+    () => leaseOptions(reloader.current().sources.loaded.config.streams),
+  );
+  stack.opened(() => {
+    leases.stop();
+  });
+}
+
+const leaseOptions = kept((streams: Config['streams']) => ({
+  sweepMs: streams.sweep_interval_ms,
+  sliceMs: streams.sweep_slice_ms,
+  reviewMs: streams.review_interval_ms,
+}));
 
 const processEvent = (type: 'system.started' | 'system.stopped', fields: AuditEvent['fields']): AuditEvent => ({
   type,

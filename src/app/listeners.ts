@@ -6,6 +6,7 @@ import { createAdmin, type AdminActions } from '../admin/admin.js';
 import type { CloseStack } from '../base/close-stack.js';
 import type { Config, LoadedConfig } from '../config/config.js';
 import { createHandle, listen, type Generation, type Listener, type ListenOptions } from '../gateway/gateway.js';
+import { refuse } from '../model/codes.js';
 import { freePlace, type Place, type Share } from '../model/place.js';
 import type { RawRequest } from '../model/request.js';
 import type { ShedCode } from '../pressure/pressure.js';
@@ -13,6 +14,9 @@ import { startProbes } from '../probes/probes.js';
 import type { Reloader } from '../reload/reload.js';
 import type { Parts } from './parts.js';
 import type { Status } from './status.js';
+
+/** What has not ended by itself is told so, this long before it is cut. */
+const farewellMs = 1_000;
 
 export interface Listeners {
   readonly urls: { readonly gateway: string; readonly admin: string; readonly probes: string };
@@ -46,7 +50,14 @@ export async function openListeners(context: ListenersContext): Promise<Listener
   stack.opened(async () => {
     probes.drain();
     const drainMs = reloader.current().sources.loaded.config.drain_ms;
+    const farewell = setTimeout(
+      () => {
+        parts.leases.endAll(refuse('lease.shutdown', 'drain_ms is nearly over'));
+      },
+      Math.max(0, drainMs - farewellMs),
+    );
     await Promise.all(open.map((listener) => listener.close(drainMs)));
+    clearTimeout(farewell);
   });
   const admin = await openListener(context, adminOpening(context));
   open.push(admin);

@@ -15,13 +15,15 @@ import {
 } from '../identify/identify.js';
 import { createKeyAdmin, localOperator, type KeyDesk } from '../manage/manage.js';
 import { createMeter, openAuditLog, type AuditLogOptions } from '../record/record.js';
-import { lockDataDir, openStore, type Store } from '../store/store.js';
+import { hasStore, lockDataDir, openStore, type Store } from '../store/store.js';
 import { auditOptions } from './parts.js';
 
 /** A data directory, and the configuration it belongs to when one was named. */
 export interface LocalPlace {
   readonly dataDir: string;
   readonly config: LoadedConfig | null;
+  /** True for a command that begins a store where there is none; to all others a name without one is a mistake. */
+  readonly mayBegin?: boolean;
 }
 
 /** The keys of a data directory on which no process runs. */
@@ -54,6 +56,8 @@ function auditOf({ dataDir, config }: LocalPlace): AuditLogOptions {
 
 /** Takes the data directory for one command. What it does goes into the same store and the same record as what the process does. */
 export async function openLocalKeys(place: LocalPlace): Promise<Result<LocalKeys, readonly string[]>> {
+  if (place.mayBegin !== true && place.config === null && !hasStore(place.dataDir))
+    return no([`there are no keys in ${place.dataDir}: name the data directory of the process`]);
   const lock = lockDataDir(place.dataDir);
   if (!lock.ok) return no([lock.why]);
   const undo: (() => unknown)[] = [

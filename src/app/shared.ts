@@ -1,4 +1,4 @@
-import type { Clock } from '../base/clock.js';
+import { systemClock, type Clock } from '../base/clock.js';
 import { messageOf, type Logger } from '../base/log.js';
 import type { Config, LoadedConfig } from '../config/config.js';
 import {
@@ -8,6 +8,7 @@ import {
   type KeyRing,
   type Verifier,
 } from '../identify/identify.js';
+import { createLeases } from '../lease/lease.js';
 import { createBuckets } from '../limit/limit.js';
 import type { Meter } from '../model/meter.js';
 import type { LongLived } from '../reload/reload.js';
@@ -24,7 +25,7 @@ interface SharedContext {
 
 type Shared = Pick<
   LongLived,
-  'ring' | 'verifier' | 'failures' | 'buckets' | 'inspectBudget' | 'createdSpaces' | 'keyUsed'
+  'leases' | 'ring' | 'verifier' | 'failures' | 'buckets' | 'inspectBudget' | 'createdSpaces' | 'keyUsed'
 >;
 
 /** Makes what is in memory and outlives generations: keys, caches, buckets, counts. */
@@ -41,6 +42,7 @@ export function createShared({ loaded, clock, meter, log, store }: SharedContext
   };
   return {
     ring,
+    leases: createLeases({ clock: systemClock, meter, log }),
     verifier: verifierOf(keys, meter),
     buckets,
     failures: createFailureBuckets(failureLimits, clock),

@@ -4,7 +4,7 @@ import { Fault, refuse, type Refusal } from '../model/codes.js';
 import type { AllowDecision, Decision } from '../model/decision.js';
 import type { Meter } from '../model/meter.js';
 import { Permit, type Identity, type Target } from '../model/proofs.js';
-import type { HeadFacts, Trail } from '../model/trail.js';
+import type { Asked, HeadFacts, Trail } from '../model/trail.js';
 import { createInputWriter } from './input.js';
 import { undefinedDecision } from './parse-decision.js';
 import type { Policy } from './policy.js';
@@ -53,12 +53,12 @@ export function createAuthorize({ policy, readonly, clock }: AuthorizeContext): 
 }
 
 /**
- * Would what the head of a request states be allowed? For a client that waits for `100 Continue`; makes no permit. A no is noted on
+ * Would what the head of a request states be allowed? For a client that waits for `100 Continue`, and for what lasts; makes no permit. A no is noted on
  * the trail like any other decision; a yes is not, for it is asked again with the body.
  *
  * @throws Fault `policy.failed`
  */
-export type Preview = (identity: Identity, facts: HeadFacts, trail: Trail) => Refusal | null;
+export type Preview = (identity: Identity, facts: HeadFacts, trail: Asked) => Refusal | null;
 
 /** Makes the preview. */
 export function createPreview({ policy, readonly, clock }: AuthorizeContext): Preview {

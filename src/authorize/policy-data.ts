@@ -95,6 +95,8 @@ async function replacements(directory: string, problems: Problem[]): Promise<{ p
     whole(directory, `cannot be read: ${messageOf(error)}`);
     return found;
   }
+  for (const fileName of names.filter((each) => /^[^.].*\.(?:yml|json)$/i.test(each)))
+    whole(join(directory, fileName), 'is not read: policy data is NAME.yaml');
   // ConfigMap volumes hold links whose names begin with two dots; other files there are somebody's own.
   for (const fileName of names.filter((each) => each.endsWith('.yaml') && !each.startsWith('.'))) {
     const file = join(directory, fileName);

@@ -68,10 +68,28 @@ export function auditCommands(program: Command): void {
 
 /** One line for people: time, what, who, where, and how it went. */
 function lineOf(record: Readonly<Record<string, unknown>>): string {
-  const { subject } = record;
-  const who = typeof subject === 'object' && subject !== null && 'id' in subject ? subject.id : undefined;
-  const names = ['type', 'actor_id', 'method', 'route', 'status', 'code', 'id'];
-  const parts = [record['time'], ...names.map((name) => record[name])];
-  parts.splice(2, 0, who);
+  const names = ['method', 'route', 'status', 'code'];
+  const parts = [
+    record['time'],
+    record['type'],
+    memberOf(record['subject'], 'id'),
+    record['actor_id'],
+    ...names.map((name) => record[name]),
+    ...spacesOf(record['spaces']),
+    ...missingOf(record['missing']),
+    record['id'],
+  ];
   return visible(parts.filter((part) => typeof part === 'string' || typeof part === 'number').join('  '));
 }
+
+const memberOf = (value: unknown, name: string): unknown =>
+  typeof value === 'object' && value !== null ? (value as Readonly<Record<string, unknown>>)[name] : undefined;
+
+const listed = (value: unknown): string => (Array.isArray(value) ? value.join(',') : '');
+
+function spacesOf(value: unknown): readonly string[] {
+  const names = memberOf(value, 'all') === true ? '*' : listed(memberOf(value, 'ids'));
+  return names === '' ? [] : [`space=${names}`];
+}
+
+const missingOf = (value: unknown): readonly string[] => (listed(value) === '' ? [] : [`missing=${listed(value)}`]);

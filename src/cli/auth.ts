@@ -78,7 +78,9 @@ function createCommand(auth: Command, { terminal, openLocal }: AuthContext): voi
       else
         terminal.out(
           showIssued(
-            valueOf(await withKeys(options, openLocal, (keys) => keys.createKey(wishOf(options)))),
+            valueOf(
+              await withKeys({ ...options, mayBegin: true }, openLocal, (keys) => keys.createKey(wishOf(options))),
+            ),
             options.format,
           ),
         );

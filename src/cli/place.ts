@@ -12,6 +12,8 @@ import { CommandFailure } from './print.js';
 export interface PlaceOptions {
   readonly dataDir?: string | undefined;
   readonly config?: string | undefined;
+  /** True for a command that begins a store where there is none. */
+  readonly mayBegin?: boolean;
 }
 
 /** Opens the keys of a data directory that no process uses. */
@@ -41,7 +43,7 @@ export async function withKeys<T>(
     throw thrown;
   });
   if (client !== null) return work(client.keys);
-  const local = await openLocal(place);
+  const local = await openLocal({ ...place, mayBegin: options.mayBegin ?? false });
   if (!local.ok) throw new CommandFailure(1, local.why.join('\n'));
   try {
     return await work(local.value.keys);

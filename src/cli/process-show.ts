@@ -83,7 +83,11 @@ export function showReload(answer: JsonValue): string {
     ['profile', changes['profile'] === true ? 'changed' : null],
     [
       'policy',
-      policy['after'] === undefined ? null : `${String(textOf(policy['before']))} → ${String(textOf(policy['after']))}`,
+      policy['after'] === undefined
+        ? null
+        : policy['before'] === policy['after']
+          ? `data changed, revision ${String(textOf(policy['after']))}`
+          : `${String(textOf(policy['before']))} → ${String(textOf(policy['after']))}`,
     ],
     ['tiers', changes['tiers'] === true ? 'changed' : null],
     ...keys,

@@ -5,6 +5,7 @@ import { authCommands } from './auth.js';
 import { checkConfigCommand } from './check-config.js';
 import { demoCommand } from './demo.js';
 import { reloadCommand, statusCommand } from './process.js';
+import { profileCommands } from './profile.js';
 import { serveCommand } from './serve.js';
 
 /** The whole command line; docs/reference/command-line.md is generated from it. */
@@ -17,6 +18,7 @@ export function buildProgram(): Command {
   serveCommand(program);
   demoCommand(program);
   checkConfigCommand(program);
+  profileCommands(program);
   authCommands(program);
   auditCommands(program);
   reloadCommand(program);

@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { audit } from './audit.js';
 import { keys, staticToken } from './credentials.js';
 import { headerName, listen, milliseconds } from './parts.js';
+import { streams } from './streams.js';
 import { sideDoors } from './side-doors.js';
 import { gateway, upstream } from './traffic.js';
 
@@ -33,7 +34,12 @@ export const schema = z
       .enum(['enforce', 'observe'])
       .default('enforce')
       .describe('observe decides and records, and blocks nothing that is well-formed.'),
-    profile: z.string().min(1).describe("File of the memory server's profile."),
+    profile: z
+      .string()
+      .min(1)
+      .describe(
+        "The memory server's profile: the name of one that memgate brings (see memgate profile list), or a file; a name with a dot or a slash is a file.",
+      ),
     policy: z
       .strictObject({
         bundle: z.string().min(1).describe('Compiled policy bundle (.tar.gz).'),
@@ -89,6 +95,7 @@ export const schema = z
       .prefault({})
       .describe('The listener for probes; no credential, no secret.'),
     upstream: upstream.prefault({}),
+    streams: streams.prefault({}),
     side_doors: sideDoors.prefault({}),
     identity_headers: z
       .strictObject({

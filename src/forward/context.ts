@@ -1,15 +1,20 @@
 import type { ServerResponse } from 'node:http';
 import type { Clock } from '../base/clock.js';
 import type { Refusal } from '../model/codes.js';
+import type { Leases } from '../model/lease.js';
+import type { Permit } from '../model/proofs.js';
+import type { CleanRequest } from '../model/request.js';
+import type { LiveCheck } from '../model/subject.js';
 import type { Outcome } from '../model/trail.js';
 import type { AnswerRules } from './answer.js';
 import type { RequestHeaderRules } from './header-list.js';
-import type { Upstream } from './port.js';
+import type { Upstream, UpstreamRequest } from './port.js';
 
 export interface ForwardContext {
   /** Read per request: reload may replace it. */
   readonly upstream: Upstream;
   readonly clock: Clock;
+  readonly leases: Leases;
   readonly request: RequestHeaderRules;
   readonly answer: AnswerRules;
   /** Longest silence within an answer, and within a stream, in ms. */
@@ -26,4 +31,18 @@ export interface ForwardReply {
   readonly response: ServerResponse;
   /** Names and values that every answer carries. */
   readonly ownHeaders: readonly string[];
+}
+
+/** One request under way and its answer. */
+export interface ExchangeFacts {
+  readonly context: ForwardContext;
+  readonly reply: ForwardReply;
+  readonly request: CleanRequest;
+  /** Null where the request was only observed. */
+  readonly permit: Permit | null;
+  readonly live: LiveCheck;
+  readonly send: UpstreamRequest;
+  /** Null for a stream. */
+  readonly deadlineMs: number | null;
+  readonly answer: AnswerRules;
 }

@@ -1,34 +1,28 @@
 import { BodyFailure, type LateRefusal } from '../model/body-failure.js';
-import { Fault, type Code } from '../model/codes.js';
+import { Fault, type Code, type Refusal } from '../model/codes.js';
 import type { CleanRequest } from '../model/request.js';
-import type { LiveCheck } from '../model/subject.js';
+import type { Permit } from '../model/proofs.js';
 import type { Outcome } from '../model/trail.js';
-import { passableHeaders, type AnswerRules } from './answer.js';
-import type { ForwardContext, Forwarded, ForwardReply } from './context.js';
-import type { UpstreamCall, UpstreamRequest, UpstreamSink } from './port.js';
-
-export interface ExchangeFacts {
-  readonly context: ForwardContext;
-  readonly reply: ForwardReply;
-  readonly request: CleanRequest;
-  readonly live: LiveCheck;
-  readonly send: UpstreamRequest;
-  /** Null for a stream. */
-  readonly deadlineMs: number | null;
-  readonly answer: AnswerRules;
-}
+import { passableHeaders } from './answer.js';
+import type { ExchangeFacts, Forwarded } from './context.js';
+import { EventStream } from './last-event.js';
+import { Lasting } from './lasting.js';
+import type { UpstreamCall, UpstreamSink } from './port.js';
 
 /** Bodies up to here are copied once more, which is cheaper than a second piece in the write. */
 const oneWriteBytesMax = 16_384;
+const refusedRequest = (cause: unknown): Fault =>
+  new Fault('self.bug', 'the upstream client refused a request', { cause });
 const bodilessStatus: ReadonlySet<number> = new Set([204, 205, 304]);
 
 /** One request under way: who is told what when either side ends first. */
-export class Exchange implements UpstreamSink {
+export class Exchange extends Lasting implements UpstreamSink {
+  readonly request: CleanRequest;
+  readonly permit: Permit | null;
   readonly #facts: ExchangeFacts;
   #call: UpstreamCall | null = null;
   #settle: ((forwarded: Forwarded) => void) | null = null;
   #reject: ((fault: Fault) => void) | null = null;
-  #deadline: NodeJS.Timeout | undefined;
   #status = 0;
   #sentBytes = 0;
   #upstreamMs: number | null = null;
@@ -39,8 +33,13 @@ export class Exchange implements UpstreamSink {
   /** A short body that is complete, and not written yet. */
   #whole: Buffer | null = null;
   #isForwarded = false;
+  /** Null for an answer that is no stream of events. */
+  #events: EventStream | null = null;
 
   constructor(facts: ExchangeFacts) {
+    super();
+    this.request = facts.request;
+    this.permit = facts.permit;
     this.#facts = facts;
   }
 
@@ -56,15 +55,11 @@ export class Exchange implements UpstreamSink {
         this.#onReplyClosed();
         return;
       }
-      if (deadlineMs !== null) this.#deadline = setTimeout(this.#onDeadline, deadlineMs);
+      this.lasts(context.leases, deadlineMs);
       try {
         this.#call = context.upstream.send(send, this);
       } catch (thrown) {
-        this.failed(
-          thrown instanceof Fault
-            ? thrown
-            : new Fault('self.bug', 'the upstream client refused a request', { cause: thrown }),
-        );
+        this.failed(thrown instanceof Fault ? thrown : refusedRequest(thrown));
       }
     });
   }
@@ -91,12 +86,15 @@ export class Exchange implements UpstreamSink {
       list.push('Connection', 'close'); // the rest of the body is not wanted any more
     }
     reply.response.writeHead(status, list);
-    if (this.#facts.deadlineMs === null) reply.response.flushHeaders(); // a stream may say nothing for a long time
+    if (this.#facts.deadlineMs !== null) return;
+    reply.response.flushHeaders(); // a stream may say nothing for a long time
+    this.#events = EventStream.of(list);
   }
 
   data(chunk: Buffer): boolean {
     if (this.#settle === null || this.#facts.request.method === 'HEAD' || bodilessStatus.has(this.#status)) return true;
     this.#sentBytes += chunk.length;
+    this.#events?.passed(chunk);
     const { response } = this.#facts.reply;
     if (chunk.length <= oneWriteBytesMax && this.#sentBytes === chunk.length && chunk.length === this.#declaredBytes) {
       this.#whole = chunk; // all there is, in one piece: head and body leave in one write when the end is seen
@@ -121,6 +119,19 @@ export class Exchange implements UpstreamSink {
     void request.body.discard().then(() => {
       reply.response.end();
     });
+  }
+
+  /** Before the head it is a refusal like any other; a stream of events gets a last one; everything else is cut. */
+  lost(why: Refusal | Fault): void {
+    const { request, reply } = this.#facts;
+    this.#call?.abort();
+    if (why instanceof Fault) why.wasForwarded = this.#isForwarded;
+    if (!reply.response.headersSent) {
+      this.#finish(why instanceof Fault ? why : { ok: false, why: this.#late(why) });
+      return;
+    }
+    this.#finish({ ok: true, value: this.#outcome('gateway', why.code) });
+    if (this.#events?.close(reply.response, why, request.id) !== true) reply.response.destroy();
   }
 
   failed(fault: Fault | BodyFailure): void {
@@ -148,22 +159,25 @@ export class Exchange implements UpstreamSink {
   #bodyFailed({ why }: BodyFailure): void {
     const { response } = this.#facts.reply;
     if (why !== null && !response.headersSent) {
-      const late: LateRefusal = { ...why, wasForwarded: this.#isForwarded };
-      this.#finish({ ok: false, why: late });
+      this.#finish({ ok: false, why: this.#late(why) });
       return;
     }
     this.#finish({ ok: true, value: this.#outcome('client', why?.code ?? null) });
     response.destroy();
   }
 
-  readonly #onDeadline = (): void => {
+  #late(why: Refusal): LateRefusal {
+    return { ...why, wasForwarded: this.#isForwarded };
+  }
+
+  protected override overdue(): void {
     if (this.#isEnding) {
       this.#facts.reply.response.destroy(); // the memory server has said all: it is the client that does not take it
       return;
     }
     this.#call?.abort();
     this.failed(new Fault('upstream.timeout', 'upstream.deadline_ms is over'));
-  };
+  }
 
   readonly #onDrain = (): void => {
     this.#call?.resume();
@@ -187,7 +201,7 @@ export class Exchange implements UpstreamSink {
     if (settle === null || reject === null) return;
     this.#settle = null;
     this.#reject = null;
-    clearTimeout(this.#deadline);
+    this.isOver();
     this.#facts.reply.response
       .off('close', this.#onReplyClosed)
       .off('finish', this.#onReplyWhole)

@@ -33,6 +33,7 @@ export function createForward(context: ForwardContext): Forward {
       context,
       reply,
       request,
+      permit: isReceipt ? proof.admission.permit : null,
       live: isReceipt ? proof.admission.permit.identity.live : () => null,
       send: {
         use: { kind: isStream ? 'stream' : 'request', subject: ownerOf(proof, request, isStream) },

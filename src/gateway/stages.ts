@@ -3,7 +3,7 @@ import type { Fault, Refusal } from '../model/codes.js';
 import type { Admission, Identity, Observed, Permit, Receipt, Target } from '../model/proofs.js';
 import type { CleanRequest, RawRequest } from '../model/request.js';
 import type { Subject } from '../model/subject.js';
-import type { Enforcement, HeadFacts, Outcome, Trail } from '../model/trail.js';
+import type { Asked, Enforcement, HeadFacts, Outcome, Trail } from '../model/trail.js';
 import type { Forward } from '../forward/forward.js';
 import type { Head } from '../resolve/resolve.js';
 
@@ -14,8 +14,8 @@ export interface Stages {
   readonly gate: (raw: RawRequest) => Result<CleanRequest, Refusal>;
   readonly identify: (request: CleanRequest) => Maybe<Result<Identity, Refusal>>;
   readonly resolve: (request: CleanRequest, subject: Subject) => Result<Head, Refusal>;
-  /** What the head alone would get; asked only for a client that waits for `100 Continue`. */
-  readonly preview: (identity: Identity, facts: HeadFacts, trail: Trail) => Refusal | null;
+  /** What the head alone would get; asked for a client that waits for `100 Continue`, and for what lasts. */
+  readonly preview: (identity: Identity, facts: HeadFacts, trail: Asked) => Refusal | null;
   readonly authorize: (identity: Identity, target: Target, trail: Trail) => Result<Permit, Refusal>;
   readonly limit: (permit: Permit, trail: Trail) => Maybe<Result<Admission, Refusal>>;
   readonly record: {

@@ -49,12 +49,15 @@ export interface IdentifyContext {
 
 type Answer = Result<Identity, Refusal>;
 
-const unauthenticated = (detail: string): Refusal => refuse('identify.unauthenticated', detail);
+type Known = Extract<Answer, { readonly ok: true }>;
+
+const unauthenticated = (detail: string, reason?: AuthReason): Refusal =>
+  refuse('identify.unauthenticated', detail, reason === undefined ? {} : { reasons: [reason] });
 
 /** The stage. An answer comes at once unless a key must be hashed; equal entries share one frozen identity. */
 class Identify {
   readonly #context: IdentifyContext;
-  readonly #known = new WeakMap<KeyEntry | StaticTokenEntry, Answer>();
+  readonly #known = new WeakMap<KeyEntry | StaticTokenEntry, Known>();
   readonly #anonymous: Answer = ok(Identity.verified(anonymous, () => null));
 
   constructor(context: IdentifyContext) {
@@ -132,28 +135,40 @@ class Identify {
       failures.charge(group, null);
       return this.#reject('unknown');
     }
-    const known = this.#known.get(entry) ?? ok(Identity.verified(tokenSubject(entry), () => this.#tokenLives(entry)));
-    this.#known.set(entry, known);
-    return this.#accept(known);
+    return this.#accept(this.#ofToken(entry));
   }
 
   #acceptKey(entry: KeyEntry): Answer {
-    let known = this.#known.get(entry);
-    if (known === undefined) {
-      known = ok(Identity.verified(keySubject(entry), () => this.#keyLives(entry)));
-      this.#known.set(entry, known);
-    }
+    const known = this.#ofKey(entry);
     const isDeprecated = entry.rotation !== null;
     if (isDeprecated) this.#context.meter.deprecatedKeyUse();
     this.#context.used(entry.id, isDeprecated);
     return this.#accept(known);
   }
 
+  #ofKey(entry: KeyEntry): Known {
+    const known = this.#known.get(entry);
+    if (known !== undefined) return known;
+    const latest = (): Identity => this.#ofKey(this.#context.keys.find(entry.id) ?? entry).value;
+    const made = ok(Identity.verified(keySubject(entry), () => this.#keyLives(entry), latest));
+    this.#known.set(entry, made);
+    return made;
+  }
+
+  #ofToken(entry: StaticTokenEntry): Known {
+    const known = this.#known.get(entry);
+    if (known !== undefined) return known;
+    const latest = (): Identity => this.#ofToken(this.#context.tokens.latest(entry.spec.id) ?? entry).value;
+    const made = ok(Identity.verified(tokenSubject(entry), () => this.#tokenLives(entry), latest));
+    this.#known.set(entry, made);
+    return made;
+  }
+
   #keyLives({ id, hash }: KeyEntry): Refusal | null {
     const current = this.#context.keys.find(id);
     if (current?.hash !== hash) return unauthenticated(`key ${id}: unknown by now`);
     const reason = reasonOf(keyState(current, this.#context.clock.nowMs()));
-    return reason === null ? null : unauthenticated(`key ${id}: ${reason} by now`);
+    return reason === null ? null : unauthenticated(`key ${id}: ${reason} by now`, reason);
   }
 
   #tokenLives(entry: StaticTokenEntry): Refusal | null {

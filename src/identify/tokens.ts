@@ -28,6 +28,8 @@ export interface StaticTokens {
   find(token: string): StaticTokenEntry | undefined;
   /** The entry that is in force for that name, for asking again later. */
   current(id: string): StaticTokenEntry | undefined;
+  /** The entry of that name in the newest generation: its rights may be others. */
+  latest(id: string): StaticTokenEntry | undefined;
   /** Reads again every file that has changed. */
   refresh(): Promise<void>;
   /**
@@ -103,6 +105,12 @@ class Tokens implements StaticTokens {
     const mine = this.#slots.find(({ spec }) => spec.id === id)?.live ?? null;
     if (mine === null || this.#successor === null) return mine?.entry;
     return this.#successor.holds(id, mine.digest) ? mine.entry : undefined;
+  }
+
+  latest(id: string): StaticTokenEntry | undefined {
+    return this.#successor === null
+      ? this.#slots.find(({ spec }) => spec.id === id)?.live?.entry
+      : this.#successor.latest(id);
   }
 
   /** True when that token still has that secret, here or in the generation that came after. */

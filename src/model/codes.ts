@@ -38,6 +38,10 @@ export const refusals = {
   'policy.undefined': { status: 403, say: 'The policy gives no answer for this request.' },
   'authorize.too-large': { status: 431, say: 'The request holds more than the policy may be asked about.' },
   'limit.exceeded': { status: 429, say: 'The rate limit is exceeded.' },
+  'lease.revoked': { status: 401, say: 'The credential was revoked while the request was under way.' },
+  'lease.expired': { status: 401, say: 'The credential expired while the request was under way.' },
+  'lease.denied': { status: 403, say: 'The policy does not allow this request any more.' },
+  'lease.shutdown': { status: 503, say: 'The gateway is about to stop. Try again later.' },
   'limit.cost': { status: 429, say: 'This request costs more than the limit can ever hold.' },
 } as const satisfies Record<string, { status: number; say: string }>;
 

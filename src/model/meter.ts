@@ -25,6 +25,7 @@ export interface Meter {
   /** A changed file of `upstream.credential`: taken, or refused. */
   upstreamCredentialRead(result: 'success' | 'failure'): void;
   connectionRefused(reason: 'address' | 'total' | 'pipelined'): void;
+  leaseEnded(code: Code): void;
   reload(result: 'success' | 'failure'): void;
   /** Read at scrape time. */
   gauge(name: GaugeName, read: () => number): void;
@@ -64,4 +65,5 @@ export type GaugeName =
   | 'policy_memory_bytes'
   | 'generation_loaded_timestamp_seconds'
   | 'config_last_reload_successful'
-  | 'open_connections';
+  | 'open_connections'
+  | 'leases_open';

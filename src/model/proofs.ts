@@ -1,3 +1,5 @@
+import { no, ok, type Result } from '../base/result.js';
+import type { Refusal } from './codes.js';
 import type { AllowDecision, LimitState } from './decision.js';
 import type { CleanRequest } from './request.js';
 import type { LiveCheck, Subject } from './subject.js';
@@ -10,14 +12,23 @@ export class Identity {
   protected readonly proof = 'identity';
   readonly subject: Subject;
   readonly live: LiveCheck;
+  readonly #latest: (() => Identity) | null;
 
-  private constructor(subject: Subject, live: LiveCheck) {
+  private constructor(subject: Subject, live: LiveCheck, latest: (() => Identity) | null) {
     this.subject = subject;
     this.live = live;
+    this.#latest = latest;
   }
 
-  static verified(subject: Subject, live: LiveCheck): Identity {
-    return new Identity(subject, live);
+  /** @param latest the same caller with the rights of this moment; absent where they never change */
+  static verified(subject: Subject, live: LiveCheck, latest: (() => Identity) | null = null): Identity {
+    return new Identity(subject, live, latest);
+  }
+
+  /** The same caller at this moment, for whatever lasts: the credential must still hold, and its rights may be others. */
+  renewed(): Result<Identity, Refusal> {
+    const gone = this.live();
+    return gone === null ? ok(this.#latest?.() ?? this) : no(gone);
   }
 }
 

@@ -27,6 +27,9 @@ export interface Trail {
   limit: LimitState | null;
 }
 
+/** What a question to the policy needs of a trail, and notes on it. */
+export type Asked = Pick<Trail, 'request' | 'stated' | 'input' | 'decision'>;
+
 /** How a request ended, for the outcome record and the metrics. */
 export interface Outcome {
   /** Status that the client got; 0 when it left before a head was sent. */

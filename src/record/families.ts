@@ -49,6 +49,10 @@ export const counters = {
     'Client connections that were closed: total and address when they were opened, pipelined for too many requests in waiting.',
     'reason',
   ),
+  leases_ended_total: counter(
+    'Streams and long requests that were ended because their right was lost, by code.',
+    'code',
+  ),
   config_reloads_total: counter('Reloads that were tried.', 'result'),
 } as const satisfies Record<string, MetricFamily>;
 
@@ -82,6 +86,7 @@ export const gauges = {
   generation_loaded_timestamp_seconds: gauge('Unix time at which the generation in force was loaded.'),
   config_last_reload_successful: gauge('1 when the last reload took effect, 0 when it was refused.'),
   open_connections: gauge('Client connections.'),
+  leases_open: gauge('Streams, tunnels and long requests whose right is looked at again and again.'),
 } as const satisfies Record<GaugeName, MetricFamily>;
 
 /** Gauges with one label. */

@@ -110,6 +110,7 @@ function meterOf(
     upstreamPoolReplaced: () => count.upstream_pools_replaced_total.add(1),
     upstreamCredentialRead: (result) => count.upstream_credential_reads_total.add(1, result),
     connectionRefused: (reason) => count.connections_refused_total.add(1, reason),
+    leaseEnded: (code) => count.leases_ended_total.add(1, code),
     reload: (result) => count.config_reloads_total.add(1, result),
   };
 }

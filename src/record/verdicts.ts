@@ -20,6 +20,7 @@ const byRoom: Readonly<Record<string, AuditEventType>> = {
   space: 'authorization.space-refused',
   authorize: 'authorization.denied',
   policy: 'authorization.denied',
+  lease: 'authorization.denied',
   limit: 'rate_limit.exceeded',
 };
 

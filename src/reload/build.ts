@@ -8,9 +8,11 @@ import { createForward, namedHeaders, type Upstream } from '../forward/forward.j
 import { createGate, trustHeaders } from '../gate/gate.js';
 import type { Generation, InspectBudget, Stages } from '../gateway/gateway.js';
 import { createIdentify, type FailureBuckets, type KeyRing, type Verifier } from '../identify/identify.js';
+import type { Judge, LeaseBook } from '../lease/lease.js';
 import { createLimit, type Buckets } from '../limit/limit.js';
 import { createRecord, type AuditLog, type RecordStage } from '../record/record.js';
 import { createResolve } from '../resolve/resolve.js';
+import { createJudge } from './judge.js';
 import type { Sources } from './sources.js';
 
 /** What outlives a generation: caches, buckets, the log, the keys, connections. */
@@ -25,6 +27,7 @@ export interface LongLived {
   readonly buckets: Buckets;
   readonly auditLog: AuditLog;
   readonly inspectBudget: InspectBudget;
+  readonly leases: LeaseBook;
   /** Told of the configuration in force. */
   readonly pressureSet: (options: Sources['loaded']['config']['gateway']) => void;
   /** Spaces whose creation the memory server has acknowledged. */
@@ -46,6 +49,8 @@ export interface BuiltGeneration extends Generation {
   /** Records bytes that never became a request. */
   readonly malformed: RecordStage['malformed'];
   readonly shared: SharedStages;
+  /** Looks again at what lasts. */
+  readonly judge: Judge;
   /** Operators always need a credential, whatever clients need. */
   readonly identifyOperator: Stages['identify'];
 }
@@ -65,7 +70,7 @@ export function buildGeneration(sources: Sources, parts: LongLived): BuiltGenera
       isKnownSpace: knownSpaces(sources, parts),
       inspectMaxBytes: config.gateway.inspect_max_bytes,
     }),
-    forward: forwardStage(sources, upstream, parts.clock),
+    forward: forwardStage(sources, upstream, parts),
   };
   return {
     hash: sources.hash,
@@ -76,6 +81,7 @@ export function buildGeneration(sources: Sources, parts: LongLived): BuiltGenera
     upstream,
     builtAtMs: parts.clock.nowMs(),
     shared,
+    judge: createJudge({ enforcement, stages }, sources),
     malformed: shared.record.malformed,
     identifyOperator: identifyStage(sources, parts, new Set(['api_key', 'static_token'])),
   };
@@ -144,7 +150,7 @@ function learnSpaces(trail: Trail, outcome: Outcome, { createdSpaces }: LongLive
   for (const name of facts.spaces.ids) if (!createdSpaces.has(name)) createdSpaces.add(name);
 }
 
-function forwardStage(sources: Sources, upstream: Upstream, clock: Clock): Stages['forward'] {
+function forwardStage(sources: Sources, upstream: Upstream, { clock, leases }: LongLived): Stages['forward'] {
   const { upstream: options, identity_headers: names } = sources.loaded.config;
   const { credential, profile } = sources;
   const credentials = new Set(['authorization', 'x-api-key', ...credentialHeader(sources)]);
@@ -160,6 +166,7 @@ function forwardStage(sources: Sources, upstream: Upstream, clock: Clock): Stage
   return createForward({
     upstream,
     clock,
+    leases,
     request: {
       identity: { requestId: names.request_id, subject: names.subject, keyId: names.key_id, spaces: names.spaces },
       profileHeaders: namedHeaders(profile.data.identity_headers),

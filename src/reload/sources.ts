@@ -13,7 +13,7 @@ import {
   type LoadedManifests,
   type StaticTokens,
 } from '../identify/identify.js';
-import { loadProfile, type Profile } from '../resolve/resolve.js';
+import { findProfile, type Profile } from '../resolve/resolve.js';
 import { checkCredential, checkNames, checkTokens } from './checks.js';
 import { readCredential, type LiveCredential } from './credential.js';
 import { Findings } from './findings.js';
@@ -87,7 +87,7 @@ interface Files {
 async function readFiles(loaded: LoadedConfig, context: SourceContext, found: Findings): Promise<Files> {
   const { config, resolvePath } = loaded;
   const [profile, policy, tokens] = await Promise.all([
-    loadProfile(resolvePath(config.profile)),
+    findProfile(config.profile, resolvePath),
     loadPolicy(policyOptions(loaded), context.ports),
     readTokens(loaded, (message) => {
       context.ports.log.warn('static-token.warning', { message });

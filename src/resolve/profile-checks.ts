@@ -34,6 +34,7 @@ export function profileProblems(data: ProfileData, tell: Tell): void {
   spaceNames(data, tell);
   readings(data, placed, tell);
   overlaps(data, tell);
+  deniedProblems(data, tell);
 }
 
 function spaceNames({ space, routes }: ProfileData, tell: Tell): void {
@@ -131,5 +132,16 @@ function overlaps({ routes }: ProfileData, tell: Tell): void {
         ['routes', index, 'match'],
         `"${route.match}" matches the same requests as another route, "${other.match}" (${other.id}): one must be narrower segment by segment`,
       );
+  });
+}
+
+/** A route that is said to be denied, and is none or is allowed all the same. */
+function deniedProblems({ routes, denied }: ProfileData, tell: Tell): void {
+  const shape = (match: string): string => match.replaceAll(/\{(\*?)[^}]*\}/g, '{$1}');
+  const allowed = new Set(routes.flatMap(({ match }) => [shape(match), shape(match.replace(/^[A-Z]+/, '*'))]));
+  denied.forEach(({ match }, index) => {
+    const wrong = templateProblem(match.slice(match.indexOf(' ') + 1));
+    if (wrong !== null) tell(['denied', index, 'match'], wrong);
+    if (allowed.has(shape(match))) tell(['denied', index, 'match'], `"${match}" stands among the routes too`);
   });
 }

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { carrierForms, type CarrierKind } from './carriers.js';
-import { absences, fieldName, refusedKeys, routeSchema, spaceName } from './route-schema.js';
 import { aboutFields } from './profile-about.js';
+import { absences, fieldName, refusedKeys, routeSchema, spaceName } from './route-schema.js';
 import { identityHeaderFields } from './profile-identity.js';
 
 const headerName = z.string().regex(/^[A-Za-z][A-Za-z0-9_-]{0,63}$/, 'must be a header name');
@@ -114,7 +114,9 @@ export const profileSchema = z.strictObject({
     .strictObject({ live: z.string().startsWith('/'), ready: z.string().startsWith('/') })
     .optional()
     .describe("The server's own health routes, asked by our probes."),
-  routes: z.array(routeSchema).min(1).describe('Every route that may be reached. What is not listed is refused.'),
+  routes: z
+    .array(routeSchema)
+    .describe('Every route that may be reached. What is not listed is refused; with none of them, everything is.'),
 });
 
 export type ProfileData = z.output<typeof profileSchema>;

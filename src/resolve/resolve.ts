@@ -15,6 +15,7 @@ import { decideSpaces } from './space.js';
 import type { Statement } from './statement.js';
 import { statedInTree } from './tree-rules.js';
 
+export { builtInProfiles, findProfile } from './built-in.js';
 export { compileProfile, type Profile } from './compile.js';
 export { loadProfile } from './profile.js';
 export { profileSchema, type ProfileData } from './profile-schema.js';

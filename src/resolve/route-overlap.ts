@@ -11,16 +11,14 @@ const kindOf = (segment: string): Kind =>
  */
 export function isAmbiguous(one: string, other: string): boolean {
   const [left, right] = [one.slice(1).split('/'), other.slice(1).split('/')];
-  let narrower = 0;
+  const narrower = new Set<number>();
   for (let at = 0; ; at += 1) {
     const [mine, theirs] = [left[at], right[at]];
-    if (mine === undefined || theirs === undefined) return mine === theirs && narrower === 0;
-    const [kind, against] = [kindOf(mine), kindOf(theirs)];
+    if (mine === undefined || theirs === undefined) return mine === theirs && narrower.size !== 1;
     if (!canMeet(mine, theirs)) return false;
-    const sign = Math.sign(rank[kind] - rank[against]);
-    if (sign !== 0 && narrower !== 0 && sign !== narrower) return true;
-    narrower ||= sign;
-    if (kind === 'rest' || against === 'rest') return narrower === 0;
+    const [kind, against] = [kindOf(mine), kindOf(theirs)];
+    if (kind !== against) narrower.add(Math.sign(rank[kind] - rank[against]));
+    if (kind === 'rest' || against === 'rest') return narrower.size !== 1;
   }
 }
 

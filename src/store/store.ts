@@ -1,5 +1,5 @@
 import Database from 'better-sqlite3';
-import { closeSync, fsyncSync, openSync, renameSync, rmSync, statSync } from 'node:fs';
+import { closeSync, existsSync, fsyncSync, openSync, renameSync, rmSync, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { messageOf } from '../base/log.js';
 import { no, ok, type Result } from '../base/result.js';
@@ -27,6 +27,11 @@ const harden = (database: Database.Database): void => {
     database.pragma(pragma);
   }
 };
+
+const databaseFile = 'memgate.db';
+
+/** Whether a data directory holds a store. */
+export const hasStore = (dataDir: string): boolean => existsSync(join(dataDir, databaseFile));
 
 /** Makes an empty store under another name first: a crash in between leaves no half database to be taken for an empty one. */
 function createDatabase(file: string): void {
@@ -68,7 +73,7 @@ function openDatabase(file: string): Result<{ database: Database.Database; warni
  * @returns why not, for a file that is damaged, empty, foreign or of a newer program: never an empty key set in its place
  */
 export function openStore(options: StoreOptions): Result<Store, string> {
-  const file = join(options.dataDir, 'memgate.db');
+  const file = join(options.dataDir, databaseFile);
   try {
     const directory = prepareDataDir(options.dataDir);
     if (!directory.ok) return directory;

@@ -186,7 +186,8 @@ t.test('PE-05 loadPolicy() refuses what is over the budget by the real clock', a
 t.test('loadPolicy() replaces data by name', async (t) => {
   const dataDir = t.testdir({
     'spaces.yaml': 'known: { gamma: true }\n',
-    'tiers.yaml': 'gold:\n  limits: [{ id: t, key: [subject], algorithm: sliding_window, rate: 5, per: 1, cost: 1 }]\n',
+    'tiers.yaml':
+      'free: { limits: [] }\ngold:\n  limits: [{ id: t, key: [subject], algorithm: sliding_window, rate: 5, per: 1, cost: 1 }]\n',
     '..hidden.yaml': 'known: 1',
     'README.md': 'not data',
   });
@@ -224,4 +225,13 @@ t.test('loadPolicy() names file, line and path of every problem of the data', as
   ]);
   const nowhere = await loadPolicy({ bundleFile: shipped, dataDir: join(directory, 'no'), budgetMs: 100 }, ports());
   t.match(nowhere.ok ? '' : nowhere.why[0]?.message, /cannot be read/);
+});
+
+t.test('loadPolicy() refuses files that it would not read', async (t) => {
+  const ignored = t.testdir({ 'tiers.yml': 'free: { limits: [] }\n', 'spaces.json': '{}' });
+  const unread = await loadPolicy({ bundleFile: shipped, dataDir: ignored, budgetMs: 100 }, ports());
+  t.match(unread.ok ? [] : unread.why.map(({ file, message }) => `${file.slice(ignored.length + 1)} ${message}`), [
+    'spaces.json is not read: policy data is NAME.yaml',
+    'tiers.yml is not read: policy data is NAME.yaml',
+  ]);
 });

@@ -1,4 +1,4 @@
-import { mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, statSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Command, CommanderError } from 'commander';
@@ -191,7 +191,7 @@ t.test('rotate, revoke and check, without a process', async (t) => {
 
 t.test('with a process running, commands go through its socket', async (t) => {
   const dir = shortDir(t);
-  const local = await openLocalKeys({ dataDir: dir, config: null });
+  const local = await openLocalKeys({ dataDir: dir, config: null, mayBegin: true });
   if (!local.ok) throw new Error(local.why.join());
   const quiet = { debug: () => undefined, info: () => undefined, warn: () => undefined, error: () => undefined };
   const control = await startControl({
@@ -266,6 +266,17 @@ t.test('--manifest writes a new file and keeps nothing', async (t) => {
   t.match(loaded.ok && loaded.value.entries, [{ id: made.id, name: 'ci' }]);
   t.notMatch(readFileSync(file, 'utf8'), made.key.slice(-49));
   t.match(await memgate(line), { code: 1, err: /cannot be written.*EEXIST/, out: '' });
+});
+
+t.test('only create-key begins a store', async (t) => {
+  const dir = shortDir(t);
+  const id = 'a'.repeat(16);
+  for (const line of [['list-keys'], ['check-key', id], ['rotate-key', id], ['revoke-key', id, '--yes']])
+    t.match(await memgate([...line, '--data-dir', dir]), {
+      code: 1,
+      err: /there are no keys in .*data: name the data directory/,
+    });
+  t.equal(existsSync(dir), false, 'and nothing was made');
 });
 
 t.test('parseDuration() takes one number and one unit', async (t) => {

@@ -100,6 +100,7 @@ t.test('a revoke through the socket is in force when it returns, for a key that 
   const tokens = {
     find: () => undefined,
     current: () => undefined,
+    latest: () => undefined,
     refresh: () => Promise.resolve(),
     close: () => undefined,
   };

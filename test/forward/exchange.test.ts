@@ -51,9 +51,10 @@ async function run(t: Test, { method = 'GET', body = {}, deadlineMs = 10_000 }: 
   const facts = { method, body: { ...wholeBody, ...body } } as unknown as CleanFacts;
   const answer = { drop: new Set<string>(), upstreamAuthority: 'u', injectsCredential: false };
   const ended = new Exchange({
-    context: { upstream, clock: systemClock } as never,
+    context: { upstream, clock: systemClock, leases: { take: () => () => undefined } } as never,
     reply: { response, ownHeaders: [] },
     request: CleanRequest.passed(facts),
+    permit: null,
     live: () => null,
     send: {
       use: { kind: 'request', subject: 'a' },

@@ -21,6 +21,7 @@ import { FakeClock, bearer, countingMeter, madeKey, plainEntry, request } from '
 const noTokens: StaticTokens = {
   find: () => undefined,
   current: () => undefined,
+  latest: () => undefined,
   refresh: () => Promise.resolve(),
   close: () => undefined,
 };

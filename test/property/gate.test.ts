@@ -59,6 +59,7 @@ function handedOver(proof: Receipt | Observed): UpstreamRequest {
       close: () => Promise.resolve(),
     },
     clock: systemClock,
+    leases: { take: () => () => undefined },
     request: {
       identity: {
         requestId: 'X-Request-Id',

@@ -1,0 +1,51 @@
+import { lapsed, type Judge } from '../lease/lease.js';
+import { ok, type Result } from '../base/result.js';
+import { refuse, type Refusal } from '../model/codes.js';
+import type { Identity, Permit } from '../model/proofs.js';
+import type { SpaceSet } from '../model/target.js';
+import type { HeadFacts } from '../model/trail.js';
+import type { Generation } from '../gateway/gateway.js';
+import type { Sources } from './sources.js';
+
+type Law = Pick<Generation, 'enforcement' | 'stages'>;
+
+/** Judges what lasts as this generation would judge it if it came now. */
+export function createJudge(law: Law, { modes }: Pick<Sources, 'modes'>): Judge {
+  const taken: ReadonlySet<string> = modes;
+  return {
+    review({ permit }, identity) {
+      if (law.enforcement !== 'enforce') return null; // nothing is blocked, so nothing is broken off
+      if (permit === null || identity === null) return refuse('lease.denied', 'was only observed, and is enforced now');
+      const { kind } = identity.subject;
+      if (!taken.has(kind)) return lapsed(refuse('identify.unauthenticated', `auth_mode takes no ${kind} by now`));
+      const facts = factsNow(law, permit, identity);
+      const why = facts.ok ? denial(law, { permit, identity }, facts.value) : facts.why;
+      return why === null ? null : denied(why);
+    },
+  };
+}
+
+const denied = ({ code, detail, missing = [], reasons = [] }: Refusal): Refusal =>
+  refuse('lease.denied', `${code}: ${detail}`, { missing, reasons });
+
+interface Asking {
+  readonly permit: Permit;
+  readonly identity: Identity;
+}
+
+/** The question to the policy, without a token of any limit: the request took its own when it came. */
+const denial = ({ stages }: Law, { permit, identity }: Asking, facts: HeadFacts): Refusal | null =>
+  stages.preview(identity, facts, { request: permit.target.request, stated: null, input: null, decision: null });
+
+/** The route as the profile of today has it; the spaces that were decided on, for what was read of the body is gone. */
+function factsNow({ stages }: Law, { target }: Permit, { subject }: Identity): Result<HeadFacts, Refusal> {
+  const head = stages.resolve(target.request, subject);
+  if (!head.ok) return head;
+  const now = head.value.preview;
+  const { route, params, spaces, tool } = target.facts;
+  return ok({ route: now?.route ?? route, params, spaces: latest(spaces, now?.spaces), tool });
+}
+
+/** Whether a space is known may have changed. */
+const latest = (then: SpaceSet, now: SpaceSet | undefined): SpaceSet =>
+  now !== undefined && now.all === then.all && now.ids.join() === then.ids.join() ? now : then;

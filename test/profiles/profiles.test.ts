@@ -1,0 +1,51 @@
+import { readdirSync } from 'node:fs';
+import { resolve } from 'node:path';
+import t from 'tap';
+import { describeProblem } from '../../src/base/document.js';
+import { findProfile } from '../../src/resolve/resolve.js';
+import { readBuiltIn, readProfile, viewRoutes, viewServer, type ProfileContent } from '../../src/profiles/profiles.js';
+
+const names = readdirSync('config/profiles').map((file) => file.replace(/\.yaml$/, ''));
+const built = await readBuiltIn();
+const profiles: readonly ProfileContent[] = built.ok ? built.value : [];
+
+t.test('every profile loads, under the name of its file', async (t) => {
+  t.strictSame(built.ok ? [] : built.why.map(describeProblem), []);
+  t.strictSame(
+    profiles.map(({ name }) => name),
+    [...names].sort(),
+  );
+});
+
+t.test('findProfile() tells a name from a file', async (t) => {
+  t.match(await readProfile('engram'), { ok: true, value: { name: 'engram' } });
+  t.match(await readProfile('config/profiles/engram.yaml'), { ok: true, value: { name: 'engram' } });
+  const seen: string[] = [];
+  await findProfile('./engram.yaml', (path) => {
+    seen.push(path);
+    return resolve('config/profiles', path);
+  });
+  t.strictSame(seen, ['./engram.yaml'], 'a file is looked for where its configuration is');
+  const missing = await readProfile('engramm');
+  t.match(missing.ok ? [] : missing.why.map(describeProblem), [/^engramm: is none of .*engram.*dot or a slash/]);
+});
+
+t.test('viewRoutes() says what is particular about a route', async (t) => {
+  const engram = profiles.find(({ name }) => name === 'engram');
+  const routes = engram === undefined ? [] : viewRoutes(engram);
+  const of = (id: string): object | undefined => routes.find((route) => route.id === id);
+  t.match(of('query.run'), { notes: [/^CONSOLIDATE in the body's query_text makes it memory:write \(MemoryWrite\)$/] });
+  t.match(of('system.health'), { space: 'query:space', absent: 'ALL' });
+  t.match(of('memories.list'), { absent: 'the space default' });
+  t.match(of('stream.memories'), { space: 'always default', absent: null, notes: ['stream: sse'] });
+});
+
+t.test('viewServer() leaves nothing out that a profile says', async (t) => {
+  for (const profile of profiles) {
+    const said = Object.fromEntries(viewServer(profile));
+    t.equal(said['profile'], profile.name);
+    t.equal(said['routes'], String(profile.routes.length));
+    for (const { port } of profile.side_doors)
+      t.match(said['side doors'], String(port), `${profile.name}: ${String(port)}`);
+  }
+});
