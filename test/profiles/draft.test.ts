@@ -119,11 +119,12 @@ const deep = {
   a: { type: 'array', items: { $ref: '#/a' }, anyOf: [{ $ref: '#/a' }], properties: { user_id: { $ref: '#/a' } } },
 };
 
-t.test('draftProfile() comes to an end with references that go round', async (t) => {
-  const dir = t.testdir({ 'loop.json': JSON.stringify(loop), 'deep.json': JSON.stringify(deep) });
-  t.match((await drafted(t, join(dir, 'loop.json')).catch(String)) as object, { profile: { routes: [] } });
-  t.pass('and the other one');
-});
+for (const [name, document] of Object.entries({ loop, deep })) {
+  t.test(`draftProfile() comes to an end with references that go round (${name})`, async (t) => {
+    const file = join(t.testdir({ 'o.json': JSON.stringify(document) }), 'o.json');
+    t.strictSame((await drafted(t, file)).profile.routes, []);
+  });
+}
 
 const refused: readonly { name: string; text: string; want: RegExp; as?: string }[] = [
   { name: 'another format', text: '{"swagger":"2.0","paths":{}}', want: /no OpenAPI document of version 3/ },
