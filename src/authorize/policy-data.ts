@@ -25,10 +25,14 @@ const limit = {
   cost: z.number().min(0).max(1_000_000_000),
 };
 const limits = z.array(
-  z.discriminatedUnion('algorithm', [
-    z.strictObject({ ...limit, algorithm: z.literal('token_bucket'), burst: positive }),
-    z.strictObject({ ...limit, algorithm: z.literal('sliding_window') }),
-  ]),
+  z.discriminatedUnion(
+    'algorithm',
+    [
+      z.strictObject({ ...limit, algorithm: z.literal('token_bucket'), burst: positive }),
+      z.strictObject({ ...limit, algorithm: z.literal('sliding_window') }),
+    ],
+    { error: 'must be token_bucket or sliding_window' },
+  ),
 );
 
 /** Data that the policy room itself understands, by top-level name. */

@@ -49,7 +49,7 @@ function toProblems(issue: Issue, above: Path, checked: Checked): Problem[] {
     // The branch that came furthest says most: a wrong item of a list, not "must be text" for the whole list.
     const deep = issue.errors.filter((branch) => branch.every(({ path: inner }) => inner.length > 0));
     if (deep.length === 1) return (deep[0] ?? []).flatMap((inner) => toProblems(inner, path, checked));
-    const wants = [...new Set(issue.errors.flat().map((inner) => wanted(inner)))];
+    const wants = issue.errors.length === 0 ? [issue.message] : [...new Set(issue.errors.flat().map(wanted))];
     return [problem(document, path, { message: `${isNow(document, path)}${wants.join(', or ')}` })];
   }
   if (issue.code === 'invalid_key') {

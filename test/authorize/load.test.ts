@@ -186,8 +186,7 @@ t.test('PE-05 loadPolicy() refuses what is over the budget by the real clock', a
 t.test('loadPolicy() replaces data by name', async (t) => {
   const dataDir = t.testdir({
     'spaces.yaml': 'known: { gamma: true }\n',
-    'tiers.yaml':
-      'free: { limits: [] }\ngold:\n  limits: [{ id: t, key: [subject], algorithm: sliding_window, rate: 5, per: 1, cost: 1 }]\n',
+    'tiers.yaml': 'gold:\n  limits: [{ id: t, key: [subject], algorithm: sliding_window, rate: 5, per: 1, cost: 1 }]\n',
     '..hidden.yaml': 'known: 1',
     'README.md': 'not data',
   });
@@ -225,6 +224,15 @@ t.test('loadPolicy() names file, line and path of every problem of the data', as
   ]);
   const nowhere = await loadPolicy({ bundleFile: shipped, dataDir: join(directory, 'no'), budgetMs: 100 }, ports());
   t.match(nowhere.ok ? '' : nowhere.why[0]?.message, /cannot be read/);
+});
+
+t.test('loadPolicy() says which algorithms there are', async (t) => {
+  const limit = '{ id: t, key: [subject], algorithm: sliding, rate: 5, per: 1, cost: 1 }';
+  const directory = t.testdir({ 'tiers.yaml': `gold:\n  limits: [${limit}]\n` });
+  const policy = await loadPolicy({ bundleFile: shipped, dataDir: directory, budgetMs: 100 }, ports());
+  t.match(policy.ok ? [] : policy.why.map(({ path, message }) => `${path} ${message}`), [
+    'gold.limits.0.algorithm is "sliding", must be token_bucket or sliding_window',
+  ]);
 });
 
 t.test('loadPolicy() refuses files that it would not read', async (t) => {
