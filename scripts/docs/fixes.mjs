@@ -113,6 +113,14 @@ export const fixes = {
     'Nobody knows this space: it is not in policy data, no live key grants it by name, and it was not created through the gateway.',
     'Check the spelling. To make it, use the route that creates spaces, with `SpaceCreate`.',
   ],
+  'object.malformed': [
+    'The id of the object in the path has another form than the profile accepts: servers that read one id in several spellings would else be asked about one and obey the other.',
+    'Send the id as the memory server gave it out: in lower case, without braces or prefixes.',
+  ],
+  'object.unknown': [
+    'The memory server does not know the object, does not say its space, or it is in a space that this caller may not use: the caller is not told which.',
+    'Check the id and the space. Operators: the record of the refusal or of the outcome tells the reason.',
+  ],
   'authorize.denied': [
     'The policy says no. `missing` names the rights that would be needed; the reasons are in the audit record.',
     'Ask for a key with that right and space. Operators: find the decision id in the audit log; it holds input and reasons.',
@@ -180,6 +188,10 @@ export const fixes = {
   'upstream.no-credential': [
     'The memory server wants a credential of its own for each space, and there is none for this one: no entry in `upstream.credential.by_space` and no default; or the request reaches several spaces or all, and a minted token has no `admin_subject`. Nothing was forwarded.',
     'Operators: add the space to `upstream.credential.by_space`, or set `upstream.credential.mint.admin_subject` where somebody has to reach every space. Callers: name one space.',
+  ],
+  'upstream.unchecked': [
+    'An answer that has to be checked or filtered, or the answer to a look-up, could not be read: not JSON, encoded, another status, no list where the profile says, or over a cap of `upstream.objects`.',
+    "Look at the detail in the process log or the record. Compare the rule of the route's `object` or `filter` with what the memory server answers, and raise the cap where answers are long.",
   ],
   'upstream.timeout': [
     'The memory server did not answer within `upstream.headers_timeout_ms` or `upstream.deadline_ms`.',

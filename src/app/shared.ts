@@ -11,7 +11,7 @@ import {
 import { createLeases } from '../lease/lease.js';
 import { createBuckets } from '../limit/limit.js';
 import type { Meter } from '../model/meter.js';
-import type { LongLived } from '../reload/reload.js';
+import { openObjectBook, type LongLived } from '../reload/reload.js';
 import type { Store } from '../store/store.js';
 import { hashConcurrency } from './pressure.js';
 
@@ -25,7 +25,7 @@ interface SharedContext {
 
 type Shared = Pick<
   LongLived,
-  'leases' | 'ring' | 'verifier' | 'failures' | 'buckets' | 'inspectBudget' | 'createdSpaces' | 'keyUsed'
+  'leases' | 'ring' | 'verifier' | 'failures' | 'buckets' | 'inspectBudget' | 'objectBook' | 'createdSpaces' | 'keyUsed'
 >;
 
 /** Makes what is in memory and outlives generations: keys, caches, buckets, counts. */
@@ -47,6 +47,7 @@ export function createShared({ loaded, clock, meter, log, store }: SharedContext
     buckets,
     failures: createFailureBuckets(failureLimits, clock),
     inspectBudget: { held: 0, max: gateway.inspect_max_bytes_in_progress },
+    objectBook: openObjectBook(),
     createdSpaces: spaceBook(store, log),
     keyUsed: (id, deprecated) => {
       store.noteUse(id, deprecated);

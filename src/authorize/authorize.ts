@@ -3,7 +3,7 @@ import { no, ok, type Result } from '../base/result.js';
 import { Fault, refuse, type Refusal } from '../model/codes.js';
 import type { AllowDecision, Decision } from '../model/decision.js';
 import type { Meter } from '../model/meter.js';
-import { Permit, type Identity, type Target } from '../model/proofs.js';
+import { Permit, type Identity, type Target, type Would } from '../model/proofs.js';
 import type { Asked, HeadFacts, Trail } from '../model/trail.js';
 import { createInputWriter } from './input.js';
 import { undefinedDecision } from './parse-decision.js';
@@ -28,7 +28,7 @@ export interface Authorize {
    * One evaluation. What was asked and answered is on the trail before it answers.
    *
    * Refuses `authorize.denied` (with the missing permissions and the reasons), `space.unknown` where that is the only reason,
-   * `policy.undefined` where the policy has no opinion, and `authorize.too-large` for more than may be asked (nothing is evaluated then).
+   * `policy.undefined` where the policy has no opinion, `object.unknown` for each of these where an object was looked up, and `authorize.too-large` for more than may be asked (nothing is evaluated then).
    *
    * @throws Fault `policy.failed` when the evaluation threw or its answer is not the documented one
    */
@@ -36,7 +36,8 @@ export interface Authorize {
 }
 
 /** Makes the stage. */
-export function createAuthorize({ policy, readonly, clock }: AuthorizeContext): Authorize {
+export function createAuthorize(context: AuthorizeContext): Authorize {
+  const { policy, readonly, clock } = context;
   const inputOf = createInputWriter();
   return (identity, target, trail) => {
     const { request, facts } = target;
@@ -46,9 +47,26 @@ export function createAuthorize({ policy, readonly, clock }: AuthorizeContext): 
     trail.input = input.value;
     const decision = policy.evaluate(input.value);
     trail.decision = decision;
-    return isAllow(decision)
-      ? ok(Permit.grant(identity, target, { decision, input: input.value }))
-      : no(refusalOf(decision));
+    if (!isAllow(decision)) return no(facts.isLookedUp ? hidden(decision) : refusalOf(decision));
+    const would = facts.answer === null ? null : asker(context, { identity, target, bytes });
+    return ok(Permit.grant(identity, target, { decision, input: input.value, would }));
+  };
+}
+
+interface Permitted {
+  readonly identity: Identity;
+  readonly target: Target;
+  readonly bytes: number | null;
+}
+
+/** More questions about one request, as its answer raises them. */
+function asker({ policy, readonly, clock }: AuthorizeContext, { identity, target, bytes }: Permitted): Would {
+  const inputOf = createInputWriter();
+  const { request } = target;
+  return (others) => {
+    const facts = { ...target.facts, ...others };
+    const input = inputOf({ subject: identity.subject, request, facts, bytes, nowMs: clock.nowMs(), readonly });
+    return input.ok && policy.evaluate(input.value).allow;
   };
 }
 
@@ -78,6 +96,12 @@ export function createPreview({ policy, readonly, clock }: AuthorizeContext): Pr
 }
 
 const isAllow = (decision: Decision): decision is AllowDecision => decision.allow;
+
+/** Who may not use an object is not told that it is there; the record is. */
+function hidden(decision: Decision): Refusal {
+  const { detail, reasons = [] } = refusalOf(decision);
+  return refuse('object.unknown', `denied: ${detail}`, { reasons });
+}
 
 function refusalOf(decision: Decision): Refusal {
   const { reasons, missing } = decision;

@@ -139,13 +139,18 @@ function headers({ identity_headers: names, upstream }: Config): CrossFault[] {
   });
 }
 
-function sizes({ audit, gateway }: Config): (CrossFault | false)[] {
+function sizes({ audit, gateway, upstream: { objects } }: Config): (CrossFault | false)[] {
   const least = audit.reserve_bytes + 2 * audit.segment_bytes;
   return [
     audit.max_bytes < least &&
       fault(
         'audit.max_bytes',
         `is ${String(audit.max_bytes)}, must be ≥ reserve_bytes + 2 × segment_bytes, here ${String(least)}`,
+      ),
+    objects.answer_bytes_in_progress < objects.answer_max_bytes &&
+      fault(
+        'upstream.objects.answer_bytes_in_progress',
+        `must be ≥ answer_max_bytes, here ${String(objects.answer_max_bytes)}`,
       ),
     gateway.inspect_max_bytes_in_progress < gateway.inspect_max_bytes &&
       fault(

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { objects } from './objects.js';
 import { day, listen, milliseconds } from './parts.js';
 import { upstreamCredential } from './upstream-credential.js';
 
@@ -145,6 +146,7 @@ export const upstream = z
     stream_idle_timeout_ms: milliseconds(7 * day)
       .default(3_600_000)
       .describe('Longest silence within a stream.'),
+    objects: objects.prefault({}),
     credential: upstreamCredential.optional(),
   })
   .describe('Where admitted requests go.');

@@ -2,6 +2,8 @@ import { Fault } from '../model/codes.js';
 import { hopByHop } from '../model/hop-by-hop.js';
 
 const headerLinesMax = 200;
+export const bodilessStatus: ReadonlySet<number> = new Set([204, 205, 304]);
+
 export interface AnswerRules {
   /** Lower-case names that never pass back: credentials, and names that we set ourselves. */
   readonly drop: ReadonlySet<string>;

@@ -17,6 +17,9 @@ const malformed: ReadonlySet<string> = new Set([
   'ERR_HTTP_INVALID_HEADER_VALUE',
 ]);
 
+export const refusedRequest = (cause: unknown): Fault =>
+  new Fault('self.bug', 'the upstream client refused a request', { cause });
+
 function codeOf(error: Error): FaultCode {
   const code = 'code' in error && typeof error.code === 'string' ? error.code : '';
   if (timeouts.has(code)) return 'upstream.timeout';

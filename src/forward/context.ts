@@ -7,6 +7,7 @@ import type { CleanRequest } from '../model/request.js';
 import type { LiveCheck } from '../model/subject.js';
 import type { Outcome } from '../model/trail.js';
 import type { AnswerRules } from './answer.js';
+import type { AnswerHolding } from './held-answer.js';
 import type { RequestHeaderRules } from './header-list.js';
 import type { Upstream, UpstreamRequest } from './port.js';
 
@@ -17,6 +18,7 @@ export interface ForwardContext {
   readonly leases: Leases;
   readonly request: RequestHeaderRules;
   readonly answer: AnswerRules;
+  readonly holding: AnswerHolding;
   /** Longest silence within an answer, and within a stream, in ms. */
   readonly bodyTimeoutMs: number;
   readonly streamIdleTimeoutMs: number;

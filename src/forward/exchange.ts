@@ -2,23 +2,23 @@ import { BodyFailure, type LateRefusal } from '../model/body-failure.js';
 import { Fault, type Code, type Refusal } from '../model/codes.js';
 import type { CleanRequest } from '../model/request.js';
 import type { Permit } from '../model/proofs.js';
-import type { Outcome } from '../model/trail.js';
-import { passableHeaders } from './answer.js';
+import type { AnswerFinding, Outcome } from '../model/trail.js';
+import { bodilessStatus, passableHeaders } from './answer.js';
+import { refusedRequest } from './call.js';
 import type { ExchangeFacts, Forwarded } from './context.js';
+import type { AnswerTaker } from './held-answer.js';
 import { EventStream } from './last-event.js';
 import { Lasting } from './lasting.js';
 import type { UpstreamCall, UpstreamSink } from './port.js';
 
 /** Bodies up to here are copied once more, which is cheaper than a second piece in the write. */
 const oneWriteBytesMax = 16_384;
-const refusedRequest = (cause: unknown): Fault =>
-  new Fault('self.bug', 'the upstream client refused a request', { cause });
-const bodilessStatus: ReadonlySet<number> = new Set([204, 205, 304]);
 
 /** One request under way: who is told what when either side ends first. */
-export class Exchange extends Lasting implements UpstreamSink {
+export class Exchange extends Lasting implements AnswerTaker {
   readonly request: CleanRequest;
   readonly permit: Permit | null;
+  finding: AnswerFinding | null = null;
   readonly #facts: ExchangeFacts;
   #call: UpstreamCall | null = null;
   #settle: ((forwarded: Forwarded) => void) | null = null;
@@ -43,7 +43,8 @@ export class Exchange extends Lasting implements UpstreamSink {
     this.#facts = facts;
   }
 
-  run(): Promise<Forwarded> {
+  /** @param sink who takes the answer before it is passed on */
+  run(sink: UpstreamSink = this): Promise<Forwarded> {
     const { context, reply, send, deadlineMs } = this.#facts;
     return new Promise<Forwarded>((resolve, reject) => {
       this.#settle = resolve;
@@ -57,7 +58,7 @@ export class Exchange extends Lasting implements UpstreamSink {
       }
       this.lasts(context.leases, deadlineMs);
       try {
-        this.#call = context.upstream.send(send, this);
+        this.#call = context.upstream.send(send, sink);
       } catch (thrown) {
         this.failed(thrown instanceof Fault ? thrown : refusedRequest(thrown));
       }
@@ -167,7 +168,7 @@ export class Exchange extends Lasting implements UpstreamSink {
   }
 
   #late(why: Refusal): LateRefusal {
-    return { ...why, wasForwarded: this.#isForwarded };
+    return { ...why, wasForwarded: this.#isForwarded, ...(this.finding !== null && { answer: this.finding }) };
   }
 
   protected override overdue(): void {
@@ -220,6 +221,7 @@ export class Exchange extends Lasting implements UpstreamSink {
       requestBytes: Buffer.isBuffer(send.body) ? send.body.length : request.body.received,
       responseBytes: this.#sentBytes,
       upstreamMs: this.#upstreamMs,
+      ...(this.finding !== null && { answer: this.finding }),
     };
   }
 }

@@ -3,6 +3,7 @@ import { Receipt, type Observed } from '../model/proofs.js';
 import type { CleanRequest } from '../model/request.js';
 import type { ForwardContext, Forwarded, ForwardReply } from './context.js';
 import { Exchange } from './exchange.js';
+import { heldFor, runHeld, wholeAnswerHeaders } from './hold.js';
 import { admittedHeaders, observedHeaders } from './header-list.js';
 
 export type { ForwardContext, Forwarded, ForwardReply } from './context.js';
@@ -11,6 +12,8 @@ export { credentialPerSpace, oneCredential, type CredentialForm, type UpstreamCr
 export { mintedCredential } from './mint.js';
 export { namedHeaders } from './identity-header.js';
 export type { Upstream } from './port.js';
+export type { AnswerHolding, HeldBytes } from './held-answer.js';
+export { createLookups, type Moves } from './lookups.js';
 export { createUpstream } from './lanes.js';
 
 /**
@@ -29,7 +32,8 @@ export function createForward(context: ForwardContext): Forward {
     const headers = isReceipt ? admittedHeaders(proof, context.request) : observedHeaders(proof, context.request);
     const isStream = target?.facts.route.stream === 'sse';
     if (isStream) request.place.leave(); // streams have places of their own
-    return new Exchange({
+    const rule = isReceipt ? heldFor(proof.admission.permit) : null;
+    const exchange = new Exchange({
       context,
       reply,
       request,
@@ -37,17 +41,22 @@ export function createForward(context: ForwardContext): Forward {
       live: isReceipt ? proof.admission.permit.identity.live : () => null,
       send: {
         use: { kind: isStream ? 'stream' : 'request', subject: ownerOf(proof, request, isStream) },
-        method: request.method,
+        method: rule === null ? request.method : heldMethod(request),
         target: isReceipt ? proof.admission.permit.target.facts.forwardTarget : originalTarget(request),
-        headers,
+        headers: rule === null ? headers : wholeAnswerHeaders(headers),
         body: target?.facts.body ?? streamed(request),
         bodyTimeoutMs: isStream ? context.streamIdleTimeoutMs : context.bodyTimeoutMs,
       },
       deadlineMs: isStream ? null : context.deadlineMs,
       answer: isReceipt ? context.answer : { ...context.answer, injectsCredential: false },
-    }).run();
+    });
+    if (rule === null || !isReceipt) return exchange.run();
+    return runHeld(exchange, proof.admission.permit, { rule, holding: context.holding });
   };
 }
+
+/** Without its body nothing can be said of an answer. */
+const heldMethod = ({ method }: CleanRequest): string => (method === 'HEAD' ? 'GET' : method);
 
 /** Where nothing is enforced a request counts for its address, and a stream for nobody. */
 function ownerOf(proof: Receipt | Observed, request: CleanRequest, isStream: boolean): string | null {

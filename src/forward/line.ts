@@ -14,10 +14,13 @@ export class Line<W extends Waiter> {
   readonly #max: number;
   /** The subject whose turn it is stands first. */
   readonly #bySubject = new Map<string, Set<W>>();
+  readonly #name: string;
   #size = 0;
 
-  constructor(max: number) {
+  /** @param name of the option that sets `max` */
+  constructor(max: number, name = 'upstream.queue') {
     this.#max = max;
+    this.#name = name;
   }
 
   get size(): number {
@@ -27,15 +30,12 @@ export class Line<W extends Waiter> {
   /** @throws Fault `upstream.busy` where there is no room, or none for this subject */
   join(waiter: W): void {
     const free = this.#max - this.#size;
-    if (free <= 0) throw new Fault('upstream.busy', `upstream.queue of ${String(this.#max)} is full`);
+    if (free <= 0) throw new Fault('upstream.busy', `${this.#name} of ${String(this.#max)} is full`);
     const own = this.#bySubject.get(waiter.subject);
     if (own === undefined) this.#bySubject.set(waiter.subject, new Set([waiter]));
     else if (own.size < free) own.add(waiter);
     else
-      throw new Fault(
-        'upstream.busy',
-        `has as many in upstream.queue (${String(own.size)}) as are left for all others`,
-      );
+      throw new Fault('upstream.busy', `has as many in ${this.#name} (${String(own.size)}) as are left for all others`);
     this.#size += 1;
   }
 

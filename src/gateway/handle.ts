@@ -76,7 +76,8 @@ async function admit(stages: Stages, request: CleanRequest, trail: Trail): Promi
 
   const head = stages.resolve(request, trail.subject);
   if (!head.ok) return head;
-  const early = request.expectsContinue ? head.value.preview : null; // who waits for 100 is told what the head alone can refuse
+  const isEarly = request.expectsContinue || head.value.asksFirst; // who waits for 100, or makes us ask, is told what the head alone can refuse
+  const early = isEarly ? head.value.preview : null;
   const wrong = early === null ? null : stages.preview(identity.value, early, trail);
   if (wrong !== null) return { ok: false, why: wrong };
 

@@ -1,4 +1,5 @@
 import type { ServerResponse } from 'node:http';
+import type { LateRefusal } from '../model/body-failure.js';
 import { Fault, faults, refusals, type Code, type FaultCode, type Refusal } from '../model/codes.js';
 import type { LimitState } from '../model/decision.js';
 import type { Outcome, Trail } from '../model/trail.js';
@@ -118,10 +119,14 @@ export async function respond(answer: Answer): Promise<Outcome> {
     requestBytes: trail.raw.body.received,
     responseBytes: isOpen ? body.length : 0,
     upstreamMs: null,
+    ...answerOf(why),
   };
 }
 
 /** Some fail, or are given up, when a part of them has gone upstream. */
+const answerOf = (why: Refusal | LateRefusal | Fault): Pick<Outcome, 'answer'> =>
+  'answer' in why ? { answer: why.answer } : {};
+
 const wasForwarded = (why: Refusal | Fault): boolean => 'wasForwarded' in why && why.wasForwarded;
 
 function refusalHeaders({ why, trail, answers }: Answer, status: number, length: number): string[] {

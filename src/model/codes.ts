@@ -34,6 +34,8 @@ export const refusals = {
   'space.conflict': { status: 400, say: 'The request names its space in ways that disagree.' },
   'space.absent': { status: 400, say: 'This request must name its space.' },
   'space.unknown': { status: 403, say: 'This space is not known.' },
+  'object.malformed': { status: 400, say: 'The id of an object is not in the accepted form.' },
+  'object.unknown': { status: 404, say: 'There is no such object.' },
   'authorize.denied': { status: 403, say: 'The policy does not allow this request.' },
   'policy.undefined': { status: 403, say: 'The policy gives no answer for this request.' },
   'authorize.too-large': { status: 431, say: 'The request holds more than the policy may be asked about.' },
@@ -62,6 +64,11 @@ export const faults = {
     status: 503,
     owner: 'operator',
     say: 'The gateway has no credential of the memory server for this space.',
+  },
+  'upstream.unchecked': {
+    status: 502,
+    owner: 'upstream',
+    say: 'The answer of the memory server could not be checked.',
   },
   'upstream.timeout': { status: 504, owner: 'upstream', say: 'The memory server did not answer in time.' },
   'upstream.busy': {

@@ -24,6 +24,10 @@ export interface Meter {
   upstreamPoolReplaced(): void;
   /** A changed file of `upstream.credential`: taken, or refused. */
   upstreamCredentialRead(result: 'success' | 'failure'): void;
+  /** Whose an answer is that was held. */
+  answerJudged(result: 'passed' | 'filtered' | 'foreign' | 'absent' | 'unread'): void;
+  /** `hit`: from the cache; `joined`: one question for several requests; the others: the memory server was asked. */
+  objectLookup(result: 'hit' | 'joined' | 'found' | 'absent' | 'failed'): void;
   connectionRefused(reason: 'address' | 'total' | 'pipelined'): void;
   leaseEnded(code: Code): void;
   reload(result: 'success' | 'failure'): void;

@@ -3,7 +3,7 @@ import type { Refusal } from './codes.js';
 import type { AllowDecision, LimitState } from './decision.js';
 import type { CleanRequest } from './request.js';
 import type { LiveCheck, Subject } from './subject.js';
-import type { TargetFacts } from './target.js';
+import type { HeadFacts, TargetFacts } from './target.js';
 
 // Each class is the proof that one stage said yes. A private constructor and one narrow factory: a skipped step does not compile.
 
@@ -48,10 +48,15 @@ export class Target {
   }
 }
 
+/** Would the same caller's same request be allowed, were these facts of it others? For answers that hold more than was asked for. */
+export type Would = (facts: Partial<HeadFacts>) => boolean;
+
 /** A yes of the policy, and the exact JSON text that it was asked about. */
 export interface Evaluated {
   readonly decision: AllowDecision;
   readonly input: string;
+  /** Only where the answer is held. */
+  readonly would?: Would | null;
 }
 
 /** Proof that policy said yes. A deny cannot become one: the parameter type forbids it. Made by authorize. */
@@ -62,12 +67,15 @@ export class Permit {
   readonly decision: AllowDecision;
   /** The exact JSON text that the engine evaluated. */
   readonly input: string;
+  /** Null where the answer is passed on as it comes. */
+  readonly would: Would | null;
 
   private constructor(identity: Identity, target: Target, evaluated: Evaluated) {
     this.identity = identity;
     this.target = target;
     this.decision = evaluated.decision;
     this.input = evaluated.input;
+    this.would = evaluated.would ?? null;
   }
 
   static grant(identity: Identity, target: Target, evaluated: Evaluated): Permit {

@@ -29,6 +29,8 @@ export interface AnswerRule {
   readonly items: readonly string[] | null;
   /** Where the space stands in an item. */
   readonly field: readonly string[];
+  /** Names beside the list, and beside the objects on the way to it, that pass a filter. */
+  readonly keep: readonly string[];
 }
 
 /** A JSON-RPC request: refusals and answers take its form. */
@@ -47,6 +49,8 @@ export interface TargetFacts {
   readonly tool: string | null;
   /** Null where the answer is passed on as it comes. */
   readonly answer: AnswerRule | null;
+  /** The spaces are those of an object that was looked up: a no must not tell that it is there. */
+  readonly isLookedUp: boolean;
   /** Null where the route does not speak JSON-RPC. */
   readonly rpc: RpcFacts | null;
   /** Raw path and query after the carriers were cut or set. */
@@ -58,3 +62,6 @@ export interface TargetFacts {
   /** The whole body where it was read for the decision; it is forwarded as it is. */
   readonly body: Buffer | null;
 }
+
+/** Route, spaces and tool, as far as a head tells them. */
+export type HeadFacts = Pick<TargetFacts, 'route' | 'params' | 'spaces' | 'tool'>;

@@ -3,10 +3,9 @@ import type { Decision, LimitState } from './decision.js';
 import type { CleanRequest, RawRequest } from './request.js';
 import type { Subject } from './subject.js';
 import type { Target } from './proofs.js';
-import type { TargetFacts } from './target.js';
+import type { HeadFacts } from './target.js';
 
-/** Route, spaces and tool, as far as a head tells them. */
-export type HeadFacts = Pick<TargetFacts, 'route' | 'params' | 'spaces' | 'tool'>;
+export type { HeadFacts } from './target.js';
 
 /** `open` is `auth_mode: none`: everything passes, and everything is recorded. */
 export type Enforcement = 'enforce' | 'observe' | 'open';
@@ -30,6 +29,13 @@ export interface Trail {
 /** What a question to the policy needs of a trail, and notes on it. */
 export type Asked = Pick<Trail, 'request' | 'stated' | 'input' | 'decision'>;
 
+/** What became of an answer that was held until it was known whose it is. */
+export interface AnswerFinding {
+  readonly result: 'passed' | 'filtered' | 'foreign' | 'absent';
+  /** Items that were taken out. */
+  readonly removed: number;
+}
+
 /** How a request ended, for the outcome record and the metrics. */
 export interface Outcome {
   /** Status that the client got; 0 when it left before a head was sent. */
@@ -44,4 +50,6 @@ export interface Outcome {
   readonly responseBytes: number;
   /** Milliseconds until the head of the upstream's answer; null when there was none. */
   readonly upstreamMs: number | null;
+  /** Only where the answer was held. */
+  readonly answer?: AnswerFinding;
 }

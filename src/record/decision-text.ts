@@ -128,6 +128,9 @@ const outcomeKind = (outcome: Outcome): keyof typeof outcomeTypes =>
 
 const codeText = (code: Outcome['notForwarded']): string => (code === null ? 'null' : `"${code}"`);
 
+const answerText = (answer: Outcome['answer']): string =>
+  answer === undefined ? '' : `,"answer":"${answer.result}","items_removed":${String(answer.removed)}`;
+
 /** The event of an outcome: how an admitted request ended. */
 export function outcomeEvent(id: string, outcome: Outcome, times: { atMs: number; durationMs: number }): AuditEvent {
   const { type, severity } = outcomeTypes[outcomeKind(outcome)];
@@ -136,6 +139,6 @@ export function outcomeEvent(id: string, outcome: Outcome, times: { atMs: number
     `"id":${quoted(id, 64)},"status":${String(outcome.status)},"code":${codeText(outcome.code)},` +
     `"request_bytes":${String(outcome.requestBytes)},"response_bytes":${String(outcome.responseBytes)},` +
     `"duration_ms":${times.durationMs.toFixed(3)},"upstream_ms":${upstreamMs},` +
-    `"ended_by":"${outcome.endedBy}","not_forwarded":${codeText(outcome.notForwarded)}`;
+    `"ended_by":"${outcome.endedBy}","not_forwarded":${codeText(outcome.notForwarded)}${answerText(outcome.answer)}`;
   return { type, severity, atMs: times.atMs, fields: {}, text, closes: id };
 }

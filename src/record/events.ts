@@ -45,7 +45,7 @@ export const auditEventTypes = {
   },
   'authorization.space-refused': {
     severity: 'warning',
-    says: 'The spaces of a request were malformed, absent, contradictory or unknown.',
+    says: 'The spaces of a request were malformed, absent, contradictory or unknown, or the object that it names was.',
   },
   'authorization.would-deny': {
     severity: 'warning',

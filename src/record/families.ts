@@ -45,6 +45,14 @@ export const counters = {
     'Changed files of upstream.credential that were read again: taken, or refused so that the old secret stays.',
     'result',
   ),
+  object_lookups_total: counter(
+    'Objects whose space was looked up: hit from the cache, joined to a question under way; found, absent or failed at the memory server.',
+    'result',
+  ),
+  answers_judged_total: counter(
+    'Answers that were held until it was known whose they are: passed, filtered, foreign, absent, or unread because they could not be judged.',
+    'result',
+  ),
   connections_refused_total: counter(
     'Client connections that were closed: total and address when they were opened, pipelined for too many requests in waiting.',
     'reason',

@@ -109,6 +109,8 @@ function meterOf(
     upstreamError: (code) => count.upstream_errors_total.add(1, code),
     upstreamPoolReplaced: () => count.upstream_pools_replaced_total.add(1),
     upstreamCredentialRead: (result) => count.upstream_credential_reads_total.add(1, result),
+    answerJudged: (result) => count.answers_judged_total.add(1, result),
+    objectLookup: (result) => count.object_lookups_total.add(1, result),
     connectionRefused: (reason) => count.connections_refused_total.add(1, reason),
     leaseEnded: (code) => count.leases_ended_total.add(1, code),
     reload: (result) => count.config_reloads_total.add(1, result),

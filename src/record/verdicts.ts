@@ -18,6 +18,7 @@ const byRoom: Readonly<Record<string, AuditEventType>> = {
   identify: 'auth.failed',
   resolve: 'authorization.unresolved',
   space: 'authorization.space-refused',
+  object: 'authorization.space-refused',
   authorize: 'authorization.denied',
   policy: 'authorization.denied',
   lease: 'authorization.denied',

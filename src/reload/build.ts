@@ -13,6 +13,7 @@ import { createLimit, type Buckets } from '../limit/limit.js';
 import { createRecord, type AuditLog, type RecordStage } from '../record/record.js';
 import { createResolve } from '../resolve/resolve.js';
 import { createJudge } from './judge.js';
+import { answerHolding, objectLookups, watchingMoves, type ObjectBook } from './objects.js';
 import type { Sources } from './sources.js';
 
 /** What outlives a generation: caches, buckets, the log, the keys, connections. */
@@ -28,6 +29,7 @@ export interface LongLived {
   readonly auditLog: AuditLog;
   readonly inspectBudget: InspectBudget;
   readonly leases: LeaseBook;
+  readonly objectBook: ObjectBook;
   /** Told of the configuration in force. */
   readonly pressureSet: (options: Sources['loaded']['config']['gateway']) => void;
   /** Spaces whose creation the memory server has acknowledged. */
@@ -69,8 +71,9 @@ export function buildGeneration(sources: Sources, parts: LongLived): BuiltGenera
       profile: sources.profile,
       isKnownSpace: knownSpaces(sources, parts),
       inspectMaxBytes: config.gateway.inspect_max_bytes,
+      findObject: objectLookups(sources, upstream, parts),
     }),
-    forward: forwardStage(sources, upstream, parts),
+    forward: watchingMoves(forwardStage(sources, upstream, parts), sources.profile, parts.objectBook),
   };
   return {
     hash: sources.hash,
@@ -150,7 +153,7 @@ function learnSpaces(trail: Trail, outcome: Outcome, { createdSpaces }: LongLive
   for (const name of facts.spaces.ids) if (!createdSpaces.has(name)) createdSpaces.add(name);
 }
 
-function forwardStage(sources: Sources, upstream: Upstream, { clock, leases }: LongLived): Stages['forward'] {
+function forwardStage(sources: Sources, upstream: Upstream, parts: LongLived): Stages['forward'] {
   const { upstream: options, identity_headers: names } = sources.loaded.config;
   const { credential, profile } = sources;
   const credentials = new Set(['authorization', 'x-api-key', ...credentialHeader(sources)]);
@@ -165,8 +168,9 @@ function forwardStage(sources: Sources, upstream: Upstream, { clock, leases }: L
   const profileTrust = profile.data.trust_headers.map((name) => name.toLowerCase());
   return createForward({
     upstream,
-    clock,
-    leases,
+    clock: parts.clock,
+    leases: parts.leases,
+    holding: answerHolding(sources, parts),
     request: {
       identity: { requestId: names.request_id, subject: names.subject, keyId: names.key_id, spaces: names.spaces },
       profileHeaders: namedHeaders(profile.data.identity_headers),

@@ -11,6 +11,7 @@ import { closeSources, readSources, type SourceContext, type Sources } from './s
 export type { BuiltGeneration, LongLived } from './build.js';
 export { buildGeneration } from './build.js';
 export { closeSources, readSources, type Sources, type SourceContext } from './sources.js';
+export { openObjectBook } from './objects.js';
 
 /** What a reload has changed; names and hashes only, never a value. */
 export interface Difference {

@@ -1,6 +1,7 @@
-import type { RouteFacts } from '../model/target.js';
+import type { AnswerRule, RouteFacts } from '../model/target.js';
 import { isInBody, isWritable, parseCarrier, type Carrier, type CarrierKind } from './carriers.js';
 import type { FormRules } from './form.js';
+import { compileAnswerRule, compileLookup, looksUpItsSpace, type ObjectLookup } from './object.js';
 import type { ProfileData, RouteData } from './profile-schema.js';
 import { RouteTable } from './route-table.js';
 import { compileTree, foldCase, type TreeRules } from './tree-rules.js';
@@ -38,6 +39,10 @@ export interface CompiledRoute {
   readonly rewrites: Carrier | null;
   /** The server's other body carriers, which a rewritten body does not hold. */
   readonly leavesOut: readonly Carrier[];
+  /** Null where the request is decided without asking the memory server. */
+  readonly lookup: ObjectLookup | null;
+  /** Null where the answer is passed on as it comes. */
+  readonly answer: AnswerRule | null;
 }
 
 /** A profile, checked and ready for look-ups. */
@@ -121,7 +126,9 @@ function compileRoute(data: RouteData, profile: ProfileData, wide: readonly Carr
   const writes = carriers.find(isWritable) ?? null;
   const rewritable = carriers.find((one) => isInBody(one) && one.kind !== 'body-uri') ?? null;
   return {
-    data,
+    data: looksUpItsSpace(data) ? { ...data, space: 'NONE' } : data,
+    lookup: compileLookup(data),
+    answer: compileAnswerRule(data),
     method: methodOf(data),
     facts: {
       id: data.id,

@@ -1,5 +1,6 @@
 import { isInBody, isWritable, type Carrier, type CarrierKind } from './carriers.js';
 import { canonicalForm, dotSegment, methodOf, obeyedCarriers, templateOf, wideCarriers } from './compile.js';
+import { objectProblems } from './object-problems.js';
 import { matchedOf, type ProfileData, type RouteData } from './profile-schema.js';
 import { isAmbiguous } from './route-overlap.js';
 import { templateProblem } from './route-table.js';
@@ -27,6 +28,7 @@ export function profileProblems(data: ProfileData, tell: Tell): void {
       const wrong = carrierProblem(carrier, route);
       if (wrong !== null) tell(path, wrong);
     });
+    for (const { path, message } of objectProblems(route, data)) tell(['routes', index, ...path], message);
     routeProblems(route, data, (path, message) => {
       tell(['routes', index, ...path], message);
     });

@@ -1,15 +1,17 @@
 import type { JsonObject } from '../base/json-tree.js';
 import { no, ok, type Result } from '../base/result.js';
 import { readStrictFields, readStrictObject } from '../base/strict-json.js';
-import { refuse, type Refusal } from '../model/codes.js';
+import { Fault, refuse, type Refusal } from '../model/codes.js';
+import type { FindObject } from '../model/object.js';
 import { Target } from '../model/proofs.js';
 import type { CleanRequest } from '../model/request.js';
 import type { Subject } from '../model/subject.js';
 import type { RouteFacts, SpaceSet } from '../model/target.js';
-import type { HeadFacts } from '../model/trail.js';
 import type { CompiledRoute, Profile } from './compile.js';
 import { readForm, statedInForm } from './form.js';
+import type { Head } from './head.js';
 import { rewriteCarriers, statedInHead } from './head-carriers.js';
+import { ObjectHead } from './object.js';
 import { rewrittenBody } from './rewrite-body.js';
 import { decideSpaces } from './space.js';
 import type { Statement } from './statement.js';
@@ -17,6 +19,7 @@ import { statedInTree } from './tree-rules.js';
 
 export { builtInProfiles, findProfile } from './built-in.js';
 export { compileProfile, type Profile } from './compile.js';
+export type { Head } from './head.js';
 export { loadProfile } from './profile.js';
 export { profileSchema, type ProfileData } from './profile-schema.js';
 
@@ -26,13 +29,8 @@ export interface ResolveContext {
   readonly isKnownSpace: (name: string) => boolean;
   /** Largest body that is read for a decision, in bytes. */
   readonly inspectMaxBytes: number;
-}
-
-/** What the head alone says. `preview` is null where the body must be read to know more. */
-export interface Head {
-  readonly preview: HeadFacts | null;
-  /** Reads the body where the decision needs it. */
-  complete(): Result<Target, Refusal> | Promise<Result<Target, Refusal>>;
+  /** Which space an object has; needed where the profile looks objects up. */
+  readonly findObject?: FindObject;
 }
 
 /** The caller stands for itself where a carrier is a claim of its token, or where its only space is meant. */
@@ -40,7 +38,8 @@ export type Resolve = (request: CleanRequest, subject: Subject) => Result<Head, 
 
 /** Finds the route and the spaces of a request, from every carrier, as the profile of the memory server says. */
 export function createResolve(context: ResolveContext): Resolve {
-  const { profile } = context;
+  const { profile, findObject: find = noLookup } = context;
+  const { isCanonical } = profile;
   return (request, subject) => {
     const found = profile.table.find(request.method === 'HEAD' ? 'GET' : request.method, request.path);
     if (found === null) return no(refuse('resolve.unknown-route', 'not a route of the profile'));
@@ -51,9 +50,15 @@ export function createResolve(context: ResolveContext): Resolve {
     const stated = statedInHead(profile, found.value, { request, params: found.params, subject });
     if (!stated.ok) return stated;
     const facts = { request, subject, route: found.value, params: found.params, stated: stated.value };
-    return ok(new OpenHead(context, facts));
+    const head = new OpenHead(context, facts);
+    const { lookup } = found.value;
+    return ok(lookup === null ? head : new ObjectHead(head, lookup, { find, isCanonical, ...facts }));
   };
 }
+
+const noLookup: FindObject = () => {
+  throw new Fault('self.bug', 'an object to look up, and nobody who does');
+};
 
 const withHead = (methods: readonly string[]): readonly string[] =>
   methods.includes('GET') ? [...methods, 'HEAD'] : methods;
@@ -112,6 +117,10 @@ class OpenHead implements Head {
     this.#facts = facts;
   }
 
+  get asksFirst(): boolean {
+    return false;
+  }
+
   get preview(): Head['preview'] {
     const { route, params, stated, request } = this.#facts;
     // Without a stated space the body may still name one, and it may make the request something else.
@@ -152,7 +161,8 @@ class OpenHead implements Head {
         params,
         spaces: spaces.value,
         tool: null,
-        answer: null,
+        answer: route.answer,
+        isLookedUp: false,
         rpc: null,
         forwardTarget: query.length === 0 ? request.path : `${request.path}?${query.join('&')}`,
         dropHeaders: profile.dropHeaders,

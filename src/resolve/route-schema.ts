@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { dataClasses, permissions } from '../model/permissions.js';
 import { carrierText, carrierWish } from './carriers.js';
+import { filterRule, objectRule } from './object-schema.js';
 
 export const fieldName = z.string().regex(/^[A-Za-z0-9_.-]{1,64}$/, 'must be 1 to 64 of A-Z a-z 0-9 _ . -');
 export const spaceName = z.string().regex(/^[!-)+\--~]{1,256}$/, 'must be a space name');
@@ -52,6 +53,12 @@ export const routeSchema = z
       .describe(
         'What null or an empty list in a carrier of a document means: ALL where the server then reaches every space.',
       ),
+    object: objectRule
+      .optional()
+      .describe(
+        'How a route that names an object by its id is decided; deny, which UNSCOPED means, asks for the right to all spaces.',
+      ),
+    filter: filterRule.optional().describe('The answer is reduced to what the caller may see.'),
     stream: z.literal('sse').optional().describe('The answer is a stream of server-sent events.'),
     body: z
       .enum(['json', 'form', 'stream'])

@@ -28,6 +28,7 @@ const settings = (connections: number): Config['upstream'] => ({
   body_timeout_ms: 1_000,
   deadline_ms: 1_000,
   stream_idle_timeout_ms: 1_000,
+  objects: {} as never,
 });
 
 const ask = (upstream: Upstream): Promise<void> =>

@@ -61,6 +61,7 @@ function permitOf({
     spaces: { all: false, ids: [], unknown: [], explicit: true, ...spaces },
     tool: null,
     answer: null,
+    isLookedUp: false,
     rpc: null,
     forwardTarget: '/',
     dropHeaders: new Set(),

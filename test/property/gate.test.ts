@@ -60,6 +60,7 @@ function handedOver(proof: Receipt | Observed): UpstreamRequest {
     },
     clock: systemClock,
     leases: { take: () => () => undefined },
+    holding: null as never, // no answer is held here
     request: {
       identity: {
         requestId: 'X-Request-Id',
