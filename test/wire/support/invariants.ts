@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Test } from 'tap';
@@ -275,9 +275,10 @@ function labelsOf(metrics: string): ReadonlySet<string> {
   return found;
 }
 
-const routeIds = [
-  ...readFileSync(join(root, 'config', 'profiles', 'engram.yaml'), 'utf8').matchAll(/^ +- id: ([a-z0-9.-]+)/gm),
-].map(([, id = '']) => id);
+const profiles = join(root, 'config', 'profiles');
+const routeIds = readdirSync(profiles).flatMap((file) =>
+  [...readFileSync(join(profiles, file), 'utf8').matchAll(/^ +- id: ([a-z0-9_.-]+)/gm)].map(([, id = '']) => id),
+);
 /** Every value that a label may take; nothing of it comes from a request. */
 const vocabulary: Readonly<Record<string, readonly string[] | RegExp>> = {
   method: ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS', 'other'],
