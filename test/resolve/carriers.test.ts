@@ -547,6 +547,7 @@ const rewriting = profileOf({
     { match: 'POST /body', space: ['body:user_id'] },
     { match: 'POST /inner', space: ['body:/a/b'] },
     { match: 'POST /list', space: ['body-list:groups'], empty: 'ALL' },
+    { match: 'POST /labels', space: ['body-first:namespace'] },
     { match: 'POST /header', space: ['header:X-Space'] },
   ],
 });
@@ -600,6 +601,11 @@ t.test('rewrite_body writes the body anew from what was read', async (t) => {
     await rewritten({ target: '/body', method: 'POST', headers: A }, ['alpha']),
     'space.absent',
     'no body, nothing to write into',
+  );
+  t.equal(
+    await rewritten(body('/labels', { namespace: ['alpha', 'notes'] })),
+    '{"namespace":["alpha","notes"]}',
+    'what stands there stays with all that is around it',
   );
   t.equal(await rewritten(body('/header', ' {}'), ['alpha']), ' {}', 'a route that obeys no body keeps its bytes');
 });
