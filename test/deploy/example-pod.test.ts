@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { createInterface } from 'node:readline';
 import t from 'tap';
-import { parseAllDocuments } from 'yaml';
+import { parse, parseAllDocuments } from 'yaml';
 
 interface Probe {
   readonly httpGet: { readonly path: string; readonly port: string | number };
@@ -99,4 +99,37 @@ t.test("the sidecar's exact command starts with the mounted files", async (t) =>
   const ended = new Promise((resolve) => child.once('exit', resolve));
   child.kill('SIGTERM');
   t.equal(await ended, 0);
+});
+
+t.test('the network policy lets in what memgate listens on for others, and no port of the memory server', async (t) => {
+  const [policy] = parseAllDocuments(readFileSync('deploy/kubernetes/network-policy.yaml', 'utf8')).map((document) =>
+    document.toJS(),
+  ) as [
+    {
+      spec: {
+        podSelector: { matchLabels: Record<string, string> };
+        policyTypes: string[];
+        ingress: { ports: { port: number }[] }[];
+      };
+    },
+  ];
+  const config = parse(configMap.data['memgate.yaml']) as {
+    gateway: { listen: string };
+    probes: { listen: string };
+    side_doors: { accepted_ports: number[] };
+  };
+  const profile = parse(readFileSync('config/profiles/engram.yaml', 'utf8')) as { side_doors: { port: number }[] };
+  const portOf = (listen: string): number => Number(listen.slice(listen.lastIndexOf(':') + 1));
+  const open = policy.spec.ingress.flatMap(({ ports }) => ports.map(({ port }) => port));
+  t.strictSame(policy.spec.policyTypes, ['Ingress']);
+  t.strictSame(open.sort(), [portOf(config.gateway.listen), portOf(config.probes.listen)].sort());
+  t.strictSame(
+    policy.spec.podSelector.matchLabels,
+    (pod as unknown as { metadata: { labels: object } }).metadata.labels,
+  );
+  t.strictSame(
+    config.side_doors.accepted_ports,
+    profile.side_doors.map(({ port }) => port),
+    'what is accepted is what it shuts',
+  );
 });
