@@ -14,6 +14,8 @@ const spaceName = z
   .regex(/^[A-Za-z0-9][A-Za-z0-9._:-]{0,127}$/, 'must be a plain name of at most 128 characters');
 const isTrue = z.literal(true, { error: 'must be true; leave a name out to take it away' });
 const permissionSet = z.partialRecord(z.enum(permissions), isTrue);
+const toolName = z.string().regex(/^[A-Za-z0-9_.:/-]{1,96}$/, 'must be the name of a tool, or an action');
+const toolSet = z.record(toolName, isTrue);
 const positive = z.number().positive().max(1_000_000_000);
 const cidr = z.string().refine(isCidr, 'must be ADDRESS/BITS, such as 10.0.0.0/8');
 
@@ -42,6 +44,12 @@ export const dataSchemas = {
   spaces: z.strictObject({ known: z.record(spaceName, isTrue) }),
   defaults: z.strictObject({ permissions: permissionSet, tier: name }),
   changes: z.strictObject({ actions: z.record(z.string().min(1), isTrue), permissions: permissionSet }),
+  tools: z.strictObject({
+    roles: z.record(name, toolSet),
+    subjects: z.record(z.string().regex(/^[A-Za-z0-9._-]{1,64}$/, 'must be the id of a key or a token'), toolSet),
+    blocked: toolSet,
+    arguments: z.record(toolName, z.record(z.string().regex(/^[A-Za-z0-9_$.-]{1,64}$/), z.record(z.string(), isTrue))),
+  }),
   networks: z.record(name, z.array(cidr).max(1_000)),
 } as const;
 

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { objects } from './objects.js';
+import { mcpFields } from './mcp.js';
 import { day, listen, milliseconds } from './parts.js';
 import { upstreamCredential } from './upstream-credential.js';
 
@@ -18,6 +19,7 @@ export const gateway = z
       .array(z.string().min(1))
       .default([])
       .describe('Addresses or networks (CIDR) whose X-Forwarded-For is believed.'),
+    ...mcpFields,
     max_connections: z
       .int()
       .min(1)

@@ -3,6 +3,7 @@ import type { LateRefusal } from '../model/body-failure.js';
 import { Fault, faults, refusals, type Code, type FaultCode, type Refusal } from '../model/codes.js';
 import type { LimitState } from '../model/decision.js';
 import type { Outcome, Trail } from '../model/trail.js';
+import { challenge, isRpc, rpcErrorText } from './rpc-refusal.js';
 import type { AnswerOptions } from './stages.js';
 
 interface Answer {
@@ -100,7 +101,7 @@ function pushLimit(list: string[], limit: LimitState, options: AnswerOptions & {
 export async function respond(answer: Answer): Promise<Outcome> {
   const { why, trail, response } = answer;
   const status = statusOf(why.code);
-  const body = Buffer.from(problemText(why, trail.raw.id));
+  const body = Buffer.from(bodyText(answer));
   const isOpen = !response.destroyed && !response.headersSent;
   if (isOpen) {
     response.writeHead(status, refusalHeaders(answer, status, body.length));
@@ -123,6 +124,13 @@ export async function respond(answer: Answer): Promise<Outcome> {
   };
 }
 
+const missingOf = (why: Refusal | Fault): readonly string[] => (why instanceof Fault ? [] : (why.missing ?? []));
+
+function bodyText({ why, trail, answers }: Answer): string {
+  const problem = problemOf(why, trail.raw.id);
+  return isRpc(trail, answers.rpc) ? rpcErrorText(why, trail, problem) : JSON.stringify(problem);
+}
+
 /** Some fail, or are given up, when a part of them has gone upstream. */
 const answerOf = (why: Refusal | LateRefusal | Fault): Pick<Outcome, 'answer'> =>
   'answer' in why ? { answer: why.answer } : {};
@@ -130,9 +138,10 @@ const answerOf = (why: Refusal | LateRefusal | Fault): Pick<Outcome, 'answer'> =
 const wasForwarded = (why: Refusal | Fault): boolean => 'wasForwarded' in why && why.wasForwarded;
 
 function refusalHeaders({ why, trail, answers }: Answer, status: number, length: number): string[] {
+  const isInRpc = isRpc(trail, answers.rpc);
   const list = [
     'Content-Type',
-    'application/problem+json',
+    isInRpc ? 'application/json' : 'application/problem+json',
     'Content-Length',
     String(length),
     'Cache-Control',
@@ -143,11 +152,21 @@ function refusalHeaders({ why, trail, answers }: Answer, status: number, length:
   ];
   const retryAfterS = retryAfter(why, status);
   if (retryAfterS !== null) list.push('Retry-After', String(retryAfterS));
-  if (status === 401) list.push('WWW-Authenticate', 'Bearer');
-  if (status === 403) list.push('WWW-Authenticate', 'Bearer error="insufficient_scope"');
+  const wanted = challengeOf({ why, trail, answers }, status);
+  if (wanted !== null) list.push('WWW-Authenticate', wanted);
   if (!(why instanceof Fault) && why.allow !== undefined) list.push('Allow', why.allow.join(', '));
   if (closes(trail, status)) list.push('Connection', 'close');
   return list;
+}
+
+/** An MCP client acts on what it is told here: it is told of rights only where a right is what it lacks. */
+function challengeOf({ why, trail, answers }: Omit<Answer, 'response'>, status: number): string | null {
+  if (isRpc(trail, answers.rpc)) {
+    const { path } = trail.request ?? { path: '' };
+    return challenge(status, missingOf(why), answers.rpc.metadataUrl(path));
+  }
+  if (status === 401) return 'Bearer';
+  return status === 403 ? 'Bearer error="insufficient_scope"' : null;
 }
 
 /** Requests that are wrong in themselves: whoever sends one may have meant the bytes behind it otherwise than we read them. */
@@ -167,15 +186,17 @@ const retryAfter = (why: Refusal | Fault, status: number): number | null => {
  *
  * @see RFC 9457
  */
-export function problemText(why: Refusal | Fault, id: string): string {
+export const problemText = (why: Refusal | Fault, id: string): string => JSON.stringify(problemOf(why, id));
+
+function problemOf(why: Refusal | Fault, id: string): Record<string, unknown> {
   const status = statusOf(why.code);
-  const missing = why instanceof Fault ? undefined : why.missing;
+  const missing = missingOf(why);
   const detail =
-    missing !== undefined && missing.length > 0
+    missing.length > 0
       ? `Missing required permission: ${missing.join(', ')}`
       : entryOf(why.code).say;
   const retryAfterS = retryAfter(why, status);
-  return JSON.stringify({
+  return {
     type: `urn:memgate:refusal:${why.code}`,
     title: titles[status] ?? 'Error',
     status,
@@ -187,6 +208,6 @@ export function problemText(why: Refusal | Fault, id: string): string {
       type: errorTypes[status] ?? 'invalid_request_error',
       ...(status === 429 && retryAfterS !== null && { retry_after: retryAfterS }),
     },
-    ...(missing !== undefined && missing.length > 0 && { missing }),
-  });
+    ...(missing.length > 0 && { missing }),
+  };
 }

@@ -6,6 +6,8 @@ import type { Subject } from '../model/subject.js';
 import type { Asked, Enforcement, HeadFacts, Outcome, Trail } from '../model/trail.js';
 import type { Forward } from '../forward/forward.js';
 import type { Head } from '../resolve/resolve.js';
+import type { Published } from './published.js';
+import type { RpcAnswers } from './rpc-refusal.js';
 
 type Maybe<T> = T | Promise<T>;
 
@@ -30,6 +32,8 @@ export interface Stages {
 export interface AnswerOptions {
   readonly legacyLimitHeaders: boolean;
   readonly ietfLimitHeaders: boolean;
+  /** Null where no route speaks JSON-RPC. */
+  readonly rpc: RpcAnswers | null;
 }
 
 /** Policy, keys, tiers, profile and configuration, validated together and switched by one reference. A request keeps its own to its end. */
@@ -39,4 +43,6 @@ export interface Generation {
   readonly enforcement: Enforcement;
   readonly stages: Stages;
   readonly answers: AnswerOptions;
+  /** What needs no credential; null where nothing is published. */
+  readonly published: Published | null;
 }

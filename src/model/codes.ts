@@ -1,3 +1,5 @@
+import type { RpcRefusal } from './rpc.js';
+
 /** We work, and the answer is no. `status` is read by respond.ts alone; `say` is for the caller and never holds request bytes. */
 export const refusals = {
   'gate.malformed': { status: 400, say: 'The request is not well-formed HTTP/1.1.' },
@@ -36,6 +38,15 @@ export const refusals = {
   'space.unknown': { status: 403, say: 'This space is not known.' },
   'object.malformed': { status: 400, say: 'The id of an object is not in the accepted form.' },
   'object.unknown': { status: 404, say: 'There is no such object.' },
+  'mcp.batch': { status: 400, say: 'A JSON-RPC batch is not accepted: send one message at a time.' },
+  'mcp.message': { status: 400, say: 'The body is not one strict JSON-RPC 2.0 request or notification.' },
+  'mcp.method': { status: 403, say: 'This method is not accepted here.' },
+  'mcp.params': { status: 400, say: 'The parameters of the message are not in the accepted form.' },
+  'mcp.unlisted': { status: 403, say: 'There is no such tool, resource or prompt here.' },
+  'mcp.header-mismatch': { status: 400, say: 'A header does not say what the body says.' },
+  'mcp.version': { status: 400, say: 'This revision of the protocol is not accepted here.' },
+  'mcp.session': { status: 404, say: 'There is no such session.' },
+  'mcp.origin': { status: 403, say: 'Requests of this origin are not accepted.' },
   'authorize.denied': { status: 403, say: 'The policy does not allow this request.' },
   'policy.undefined': { status: 403, say: 'The policy gives no answer for this request.' },
   'authorize.too-large': { status: 431, say: 'The request holds more than the policy may be asked about.' },
@@ -98,6 +109,8 @@ export interface RefusalFacts {
   readonly retryAfterS?: number;
   /** Methods for `Allow` on a 405. */
   readonly allow?: readonly string[];
+  /** What an answer in JSON-RPC form says. */
+  readonly rpc?: RpcRefusal;
 }
 
 export interface Refusal extends RefusalFacts {

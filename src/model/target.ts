@@ -1,4 +1,5 @@
 import type { DataClass, Permission } from './permissions.js';
+import type { RpcFacts } from './rpc.js';
 
 /** The spaces that a request reaches: a set, or all. Never a guess. */
 export interface SpaceSet {
@@ -31,12 +32,6 @@ export interface AnswerRule {
   readonly field: readonly string[];
   /** Names beside the list, and beside the objects on the way to it, that pass a filter. */
   readonly keep: readonly string[];
-}
-
-/** A JSON-RPC request: refusals and answers take its form. */
-export interface RpcFacts {
-  /** Null where it is a notification, or has no id that may be sent back. */
-  readonly id: string | number | null;
 }
 
 /** What resolve found: which route, which spaces, and the bytes that go upstream. */

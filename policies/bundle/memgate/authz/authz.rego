@@ -8,6 +8,7 @@ import data.memgate.roles
 import data.memgate.spaces
 import data.memgate.subjects
 import data.memgate.switches
+import data.memgate.tools
 
 # METADATA
 # description: Every field is total, so this document is never undefined.
@@ -41,6 +42,7 @@ allow if {
 reasons := union({
 	requests.reasons, subjects.reasons, roles.reasons,
 	spaces.reasons, limits.reasons, switches.reasons,
+	tools.reasons,
 })
 
 # METADATA

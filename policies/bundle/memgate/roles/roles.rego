@@ -2,6 +2,8 @@
 # description: Permissions of the caller - its own, those of its roles, and those that everyone verified has.
 package memgate.roles
 
+import data.memgate.tools
+
 # METADATA
 # description: The caller holds the permission of the route.
 # scope: document
@@ -29,6 +31,7 @@ _held if {
 	some role in input.subject.roles
 	is_string(role)
 	data.roles[role].permissions[input.request.permission] == true
+	tools.reached(role)
 }
 
 _held if data.defaults.permissions[input.request.permission] == true

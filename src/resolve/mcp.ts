@@ -1,0 +1,194 @@
+import type { JsonObject } from '../base/json-tree.js';
+import { no, ok, type Result } from '../base/result.js';
+import type { Refusal } from '../model/codes.js';
+import type { RpcLists } from '../model/rpc.js';
+import type { SpaceSet } from '../model/target.js';
+import type { HeadFacts } from '../model/trail.js';
+import { argumentProblem, argumentsOf, shownArguments } from './mcp-arguments.js';
+import { refuseRpc, type Message } from './mcp-message.js';
+import type { McpData, McpRule, McpTool } from './mcp-schema.js';
+import type { CompiledRoute } from './profile.js';
+import type { RouteData } from './profile-schema.js';
+
+/** What a message turns out to be: a route of its own, with carriers of its own. */
+export interface Call {
+  readonly route: CompiledRoute;
+  readonly tool: string | null;
+  /** What the policy sees beside the parameters of the path. */
+  readonly params: Readonly<Record<string, string>>;
+  /** The answer holds a list. */
+  readonly isList: boolean;
+}
+
+/** The `mcp` section for one route, ready for look-ups. */
+export interface McpTable {
+  readonly versions: ReadonlySet<string>;
+  readonly isResumable: boolean;
+  readonly lists: RpcLists;
+  /** Arguments by the lower-case names of the headers that mirror them. */
+  headersOf(message: Message): ReadonlyMap<string, string>;
+  call(message: Message): Result<Call, Refusal>;
+}
+
+interface Entry {
+  readonly route: CompiledRoute;
+  readonly tool: { readonly name: string; readonly data: McpTool; readonly headers: ReadonlyMap<string, string> } | null;
+  /** Which parameter names what is used, and which names may be; null for all. */
+  readonly named: { readonly param: string; readonly names: ReadonlySet<string> | null } | null;
+  readonly isList: boolean;
+}
+
+const lifecycle = [
+  'initialize',
+  'ping',
+  'server/discover',
+  'tools/list',
+  'logging/setLevel',
+  'notifications/initialized',
+  'notifications/cancelled',
+  'notifications/progress',
+  'notifications/roots/list_changed',
+] as const;
+const listing: ReadonlySet<string> = new Set(['tools/list', 'resources/list', 'resources/templates/list', 'prompts/list']);
+const noHeaders: ReadonlyMap<string, string> = new Map();
+const toolCall = 'tools/call';
+
+/** @param compile makes a route of its data, as for the routes of the profile */
+export function compileMcp(data: McpData, base: RouteData, compile: (route: RouteData) => CompiledRoute): McpTable {
+  const maker = new Maker(base, compile);
+  const methods = methodEntries(data, maker);
+  const tools = new Map(Object.entries(data.tools).map(([name, tool]) => [name, maker.tool(name, tool)]));
+  return {
+    versions: new Set(data.versions),
+    isResumable: data.resumable,
+    lists: {
+      tools: (name) => headOf(tools.get(name)),
+      resources: (uri) => headOf(allowed(methods.get('resources/read'), uri)),
+      resourceTemplates: (template) => headOf(allowed(methods.get('resources/read'), template)),
+      prompts: (name) => headOf(allowed(methods.get('prompts/get'), name)),
+    },
+    headersOf: ({ method, params }) =>
+      (method === toolCall ? tools.get(textOf(params, 'name') ?? '')?.tool?.headers : undefined) ?? noHeaders,
+    call: (message) => (message.method === toolCall ? toolCallOf(message, tools) : methodCallOf(message, methods)),
+  };
+}
+
+function methodEntries(data: McpData, maker: Maker): Map<string, Entry> {
+  const { resources, prompts, completion } = data;
+  const methods = new Map<string, Entry>();
+  const add = (rule: McpRule, names: readonly string[], named: Entry['named'] = null): void => {
+    for (const name of names) methods.set(name, maker.method(name, rule, named));
+  };
+  add({}, lifecycle);
+  if (resources !== undefined) {
+    const names = resources.names === undefined ? null : new Set(resources.names);
+    add(listRule(resources), ['resources/list', 'resources/templates/list']);
+    add(resources, ['resources/read', 'resources/subscribe', 'resources/unsubscribe'], { param: 'uri', names });
+  }
+  if (prompts !== undefined) {
+    const names = prompts.names === undefined ? null : new Set(prompts.names);
+    add(listRule(prompts), ['prompts/list']);
+    add(prompts, ['prompts/get'], { param: 'name', names });
+  }
+  if (completion !== undefined) add(completion, ['completion/complete']);
+  for (const [name, rule] of Object.entries(data.methods))
+    if (rule === 'deny') methods.delete(name);
+    else add(rule, [name], methods.get(name)?.named ?? null);
+  return methods;
+}
+
+/** A list is of names alone, and each of them is asked about. */
+const listRule = ({ permission }: McpRule): McpRule => (permission === undefined ? {} : { permission });
+
+/** Makes routes of rules: what a rule does not say is as the route of the endpoint has it. */
+class Maker {
+  readonly #base: RouteData;
+  readonly #compile: (route: RouteData) => CompiledRoute;
+
+  constructor(base: RouteData, compile: (route: RouteData) => CompiledRoute) {
+    this.#base = base;
+    this.#compile = compile;
+  }
+
+  method(name: string, rule: McpRule, named: Entry['named']): Entry {
+    const isContent = named !== null || name === 'completion/complete';
+    const usual: McpRule = isContent ? {} : { class: 'metadata', space: this.#spaceOfNothing() };
+    return { route: this.#route(name, name, { ...usual, ...rule }), tool: null, named, isList: listing.has(name) };
+  }
+
+  tool(name: string, data: McpTool): Entry {
+    const headers = new Map(Object.entries(data.headers).map(([header, argument]) => [header.toLowerCase(), argument]));
+    const route = this.#route(`tools/call/${name}`, `tools/call:${name}`, data);
+    return { route, tool: { name, data, headers }, named: null, isList: false };
+  }
+
+  /** A message that touches no memory; of a server with one space it is still for those alone who may reach that. */
+  #spaceOfNothing(): NonNullable<McpRule['space']> {
+    const { space } = this.#base;
+    return typeof space === 'object' && 'fixed' in space ? space : 'NONE';
+  }
+
+  #route(path: string, action: string, rule: McpRule): CompiledRoute {
+    const base = this.#base;
+    return this.#compile({
+      ...base,
+      id: `${base.id}.${path.replaceAll('/', '.')}`,
+      action: rule.action ?? action,
+      permission: rule.permission ?? base.permission,
+      class: rule.class ?? base.class,
+      space: rule.space ?? base.space,
+      ...(rule.absent !== undefined && { absent: rule.absent }),
+      ...(rule.stream !== undefined && { stream: rule.stream }),
+    });
+  }
+}
+
+function toolCallOf(message: Message, tools: ReadonlyMap<string, Entry>): Result<Call, Refusal> {
+  const { id, params } = message;
+  const name = textOf(params, 'name');
+  if (name === null) return no(refuseRpc('mcp.params', 'tools/call without a name', { id }));
+  const entry = tools.get(name);
+  if (entry?.tool == null) return no(refuseRpc('mcp.unlisted', 'a tool that the profile does not list', { id }));
+  const given = argumentsOf(params);
+  if (given === null) return no(refuseRpc('mcp.params', 'arguments that are no object', { id }));
+  const wrong = argumentProblem(given, entry.tool.data);
+  if (wrong !== null) return no(refuseRpc('mcp.params', wrong, { id }));
+  return ok({ route: entry.route, tool: name, params: shownArguments(given, entry.tool.data), isList: false });
+}
+
+function methodCallOf({ id, method, params }: Message, methods: ReadonlyMap<string, Entry>): Result<Call, Refusal> {
+  const entry = methods.get(method);
+  if (entry === undefined) return no(refuseRpc('mcp.method', 'a method that the profile does not list', { id }));
+  const { named, route, isList } = entry;
+  if (named !== null) {
+    const name = textOf(params, named.param);
+    if (name === null) return no(refuseRpc('mcp.params', `${method} without ${named.param}`, { id }));
+    if (allowed(entry, name) === undefined)
+      return no(refuseRpc('mcp.unlisted', `a ${named.param} that the profile does not list`, { id }));
+  }
+  return ok({ route, tool: null, params: {}, isList });
+}
+
+function textOf(params: JsonObject | null, key: string): string | null {
+  const value = params?.get(key);
+  return typeof value === 'string' ? value : null;
+}
+
+const allowed = (entry: Entry | undefined, name: string): Entry | undefined =>
+  entry?.named?.names == null || entry.named.names.has(name) ? entry : undefined;
+
+/** Tells the policy that nothing is done: rules about arguments, which a list does not have, are not asked for. */
+const listingParams = { 'mcp:listing': 'yes' } as const;
+
+function headOf(entry: Entry | undefined): HeadFacts | null {
+  if (entry === undefined) return null;
+  const { route, tool } = entry;
+  return { route: route.facts, params: listingParams, spaces: spacesOf(route.data), tool: tool?.name ?? null };
+}
+
+/** The spaces that a use reaches whatever it says; one that it has yet to name is none. */
+function spacesOf({ space }: RouteData): SpaceSet {
+  const fixed = typeof space === 'object' && 'fixed' in space ? space.fixed : null;
+  const isAll = space === 'ALL' || space === 'UNSCOPED';
+  return { all: isAll, ids: fixed === null ? [] : [fixed], unknown: [], explicit: true };
+}
