@@ -121,6 +121,42 @@ export const fixes = {
     'The memory server does not know the object, does not say its space, or it is in a space that this caller may not use: the caller is not told which.',
     'Check the id and the space. Operators: the record of the refusal or of the outcome tells the reason.',
   ],
+  'mcp.batch': [
+    'The body is an array of JSON-RPC messages. Servers run what is in it one after the other, and each would need a decision of its own; revisions from 2025-06-18 on have no batches.',
+    'Send one message per request.',
+  ],
+  'mcp.message': [
+    'The body is no JSON-RPC 2.0 request or notification in its strict form: keys other than `jsonrpc`, `id`, `method` and `params` (or in another case), an `id` that is neither a text nor an integer, a request without one, a notification with one.',
+    'Use an ordinary MCP client. Answers to requests of the server (sampling, elicitation) are not passed on.',
+  ],
+  'mcp.method': [
+    'The `mcp` section of the profile does not list this method.',
+    'Add it under `mcp.methods`, or `mcp.resources`, `mcp.prompts`, `mcp.completion`, with the right that it needs.',
+  ],
+  'mcp.params': [
+    'Parameters of the message are not as the protocol or the rules of the tool want them. The detail of the record says which.',
+    'Compare the arguments with the rules of the tool in the profile.',
+  ],
+  'mcp.unlisted': [
+    'The profile does not list this tool, resource or prompt; lists do not show it either.',
+    'Add it to the `mcp` section of the profile, with the right that it needs.',
+  ],
+  'mcp.header-mismatch': [
+    '`Mcp-Method`, `Mcp-Name`, `Mcp-Param-…` or `MCP-Protocol-Version` does not say what the body says, or is missing where revision 2026-07-28 wants it. The body is what servers act on; a header that says something else is meant for somebody on the way.',
+    'Let the client library set these headers. `error.data.mismatch` names the header and the place in the body.',
+  ],
+  'mcp.version': [
+    'The header, the `_meta` of the body or `initialize` names a revision of MCP that the profile does not list.',
+    'Use one of `error.data.supported`, or add the revision to `mcp.versions`.',
+  ],
+  'mcp.session': [
+    'The session id is unknown here, its time is over, or another caller opened it: which of these is not told.',
+    'Open a new session, as clients do by themselves. After a restart of the gateway all sessions are opened anew.',
+  ],
+  'mcp.origin': [
+    'The request comes from a web page: its `Origin` is not in `gateway.allowed_origins`.',
+    'Add the origin if that page is to be let in. Clients that are no browsers send no `Origin`.',
+  ],
   'authorize.denied': [
     'The policy says no. `missing` names the rights that would be needed; the reasons are in the audit record.',
     'Ask for a key with that right and space. Operators: find the decision id in the audit log; it holds input and reasons.',

@@ -30,7 +30,8 @@ export function createAdmin(actions: AdminActions): (built: BuiltGeneration) => 
     const generation: Generation = {
       hash: built.hash,
       enforcement: 'enforce', // observing clients does not open the operators' door
-      answers: built.answers,
+      answers: { ...built.answers, rpc: null },
+      published: null,
       stages: {
         ...built.shared,
         identify: built.identifyOperator,

@@ -5,7 +5,14 @@ import { messageOf, type Logger } from '../base/log.js';
 import { createAdmin, type AdminActions } from '../admin/admin.js';
 import type { CloseStack } from '../base/close-stack.js';
 import type { Config, LoadedConfig } from '../config/config.js';
-import { createHandle, listen, type Generation, type Listener, type ListenOptions } from '../gateway/gateway.js';
+import {
+  answerPublished,
+  createHandle,
+  listen,
+  type Generation,
+  type Listener,
+  type ListenOptions,
+} from '../gateway/gateway.js';
 import { refuse } from '../model/codes.js';
 import { freePlace, type Place, type Share } from '../model/place.js';
 import type { RawRequest } from '../model/request.js';
@@ -87,16 +94,20 @@ interface Opening {
   readonly enter: (share: Share) => Place | ShedCode;
 }
 
-function openListener(
-  { parts, reloader, loaded, log }: ListenersContext,
-  { field, place, connections, generation, enter }: Opening,
-): Promise<Listener> {
-  const bug = (thrown: unknown): void => {
+const bugTeller =
+  (log: Logger) =>
+  (thrown: unknown): void => {
     log.error('bug', {
       message: messageOf(thrown),
       where: thrown instanceof Error ? (thrown.stack?.split('\n')[1]?.trim() ?? '') : '',
     });
   };
+
+function openListener(
+  { parts, reloader, loaded, log }: ListenersContext,
+  { field, place, connections, generation, enter }: Opening,
+): Promise<Listener> {
+  const bug = bugTeller(log);
   const limitsOf = kept((now: Config['gateway']) => ({
     timeoutMs: now.body_timeout_ms,
     minBytesPerSecond: now.body_min_bytes_per_second,
@@ -111,7 +122,11 @@ function openListener(
         clock: systemClock,
         meter: parts.meter,
         bug,
-        handle: (raw: RawRequest, response: ServerResponse) => handle(raw, response, generation()),
+        handle: (raw: RawRequest, response: ServerResponse) => {
+          const now = generation();
+          const isPublished = answerPublished(now.published, raw, { response, meter: parts.meter });
+          return isPublished ? Promise.resolve() : handle(raw, response, now);
+        },
         enter,
         shed: (facts) => {
           reloader.current().shared.record.shed(facts);

@@ -12,6 +12,7 @@ import { createLeases } from '../lease/lease.js';
 import { createBuckets } from '../limit/limit.js';
 import type { Meter } from '../model/meter.js';
 import { openObjectBook, type LongLived } from '../reload/reload.js';
+import { SessionBook, type SessionLimits } from '../resolve/resolve.js';
 import type { Store } from '../store/store.js';
 import { hashConcurrency } from './pressure.js';
 
@@ -25,7 +26,16 @@ interface SharedContext {
 
 type Shared = Pick<
   LongLived,
-  'leases' | 'ring' | 'verifier' | 'failures' | 'buckets' | 'inspectBudget' | 'objectBook' | 'createdSpaces' | 'keyUsed'
+  | 'leases'
+  | 'ring'
+  | 'verifier'
+  | 'failures'
+  | 'buckets'
+  | 'inspectBudget'
+  | 'objectBook'
+  | 'createdSpaces'
+  | 'sessions'
+  | 'keyUsed'
 >;
 
 /** Makes what is in memory and outlives generations: keys, caches, buckets, counts. */
@@ -49,11 +59,18 @@ export function createShared({ loaded, clock, meter, log, store }: SharedContext
     inspectBudget: { held: 0, max: gateway.inspect_max_bytes_in_progress },
     objectBook: openObjectBook(),
     createdSpaces: spaceBook(store, log),
+    sessions: new SessionBook(sessionLimits(gateway.sessions), clock),
     keyUsed: (id, deprecated) => {
       store.noteUse(id, deprecated);
     },
   };
 }
+
+const sessionLimits = (sessions: Config['gateway']['sessions']): SessionLimits => ({
+  max: sessions.max_entries,
+  maxPerOwner: sessions.entries_per_subject,
+  idleMs: sessions.idle_timeout_ms,
+});
 
 const verifierOf = (keys: Config['keys'], meter: Meter): Verifier =>
   createVerifier(

@@ -48,7 +48,8 @@ export function createAuthorize(context: AuthorizeContext): Authorize {
     const decision = policy.evaluate(input.value);
     trail.decision = decision;
     if (!isAllow(decision)) return no(facts.isLookedUp ? hidden(decision) : refusalOf(decision));
-    const would = facts.answer === null ? null : asker(context, { identity, target, bytes });
+    const would =
+      facts.answer === null && facts.rpc?.lists == null ? null : asker(context, { identity, target, bytes });
     return ok(Permit.grant(identity, target, { decision, input: input.value, would }));
   };
 }

@@ -29,16 +29,19 @@ export const mcpFields = {
         .min(1)
         .max(1_000_000)
         .default(10_000)
-        .describe('MCP sessions whose owner is kept; beyond it the one that was not used for longest is forgotten.'),
+        .describe('MCP sessions whose owner is kept; beyond it the one that was not used for longest is forgotten.')
+        .meta({ restart: true }),
       entries_per_subject: z
         .int()
         .min(1)
         .max(1_000_000)
         .default(100)
-        .describe('The same for one caller; beyond it its own oldest is forgotten.'),
+        .describe('The same for one caller; beyond it its own oldest is forgotten.')
+        .meta({ restart: true }),
       idle_timeout_ms: milliseconds(30 * day)
         .default(day)
-        .describe('How long a session is kept that nobody uses. Its client then gets 404 and opens another.'),
+        .describe('How long a session is kept that nobody uses. Its client then gets 404 and opens another.')
+        .meta({ restart: true }),
     })
     .prefault({})
     .describe('Sessions that MCP servers give out. Each belongs to the caller that opened it.'),

@@ -5,6 +5,7 @@ import type { ForwardContext, Forwarded, ForwardReply } from './context.js';
 import { Exchange } from './exchange.js';
 import { heldFor, runHeld, wholeAnswerHeaders } from './hold.js';
 import { admittedHeaders, observedHeaders } from './header-list.js';
+import { crossOrigin, runRpc } from './rpc-answer.js';
 
 export type { ForwardContext, Forwarded, ForwardReply } from './context.js';
 export type { IdentityHeaders } from './header-list.js';
@@ -25,6 +26,8 @@ export { createUpstream } from './lanes.js';
 export type Forward = (proof: Receipt | Observed, reply: ForwardReply) => Promise<Forwarded>;
 
 export function createForward(context: ForwardContext): Forward {
+  const plain = { ...context.answer, injectsCredential: false };
+  const rpcDrop = new Set([...context.answer.drop, ...crossOrigin]);
   return (proof, reply) => {
     const isReceipt = proof instanceof Receipt;
     const target = isReceipt ? proof.admission.permit.target : proof.target;
@@ -33,6 +36,8 @@ export function createForward(context: ForwardContext): Forward {
     const isStream = target?.facts.route.stream === 'sse';
     if (isStream) request.place.leave(); // streams have places of their own
     const rule = isReceipt ? heldFor(proof.admission.permit) : null;
+    const rpc = target?.facts.rpc ?? null;
+    const answer = isReceipt ? context.answer : plain;
     const exchange = new Exchange({
       context,
       reply,
@@ -48,8 +53,10 @@ export function createForward(context: ForwardContext): Forward {
         bodyTimeoutMs: isStream ? context.streamIdleTimeoutMs : context.bodyTimeoutMs,
       },
       deadlineMs: isStream ? null : context.deadlineMs,
-      answer: isReceipt ? context.answer : { ...context.answer, injectsCredential: false },
+      answer: rpc === null ? answer : { ...answer, drop: rpcDrop },
     });
+    if (rpc !== null)
+      return runRpc(exchange, { rpc, proof, isLast: request.method === 'DELETE', holding: context.holding });
     if (rule === null || !isReceipt) return exchange.run();
     return runHeld(exchange, proof.admission.permit, { rule, holding: context.holding });
   };

@@ -1,10 +1,48 @@
 import { isUtf8 } from 'node:buffer';
 import { Fault } from '../model/codes.js';
+import { Receipt, type Observed } from '../model/proofs.js';
 import type { SessionUse } from '../model/rpc.js';
+import type { RpcFacts } from '../model/target.js';
+import type { Forwarded } from './context.js';
 import { EventFilter } from './event-filter.js';
+import type { Exchange } from './exchange.js';
 import type { AnswerHolding } from './held-answer.js';
-import type { ListFilter } from './rpc-lists.js';
 import type { UpstreamSink } from './port.js';
+import { ListFilter } from './rpc-lists.js';
+
+/** Which pages may read an MCP server's answers is ours to say. */
+export const crossOrigin = [
+  'access-control-allow-origin',
+  'access-control-allow-credentials',
+  'access-control-allow-methods',
+  'access-control-allow-headers',
+  'access-control-expose-headers',
+  'access-control-max-age',
+  'access-control-allow-private-network',
+  'timing-allow-origin',
+  'cross-origin-resource-policy',
+];
+
+/** Names that the policy is asked about for one answer. */
+const namesMax = 1_000;
+
+interface RpcExchange {
+  readonly rpc: RpcFacts;
+  readonly proof: Receipt | Observed;
+  /** True for DELETE. */
+  readonly isLast: boolean;
+  readonly holding: AnswerHolding;
+}
+
+/** Runs an exchange with an MCP server. What is only observed is passed on whole. */
+export function runRpc(exchange: Exchange, { rpc, proof, isLast, holding }: RpcExchange): Promise<Forwarded> {
+  const would = proof instanceof Receipt ? proof.admission.permit.would : null;
+  const filter = rpc.lists === null || would === null ? null : new ListFilter(rpc.lists, would, namesMax);
+  const answer = new RpcAnswer(exchange, { session: rpc.session, isLast, filter, holding });
+  return exchange.run(answer).finally(() => {
+    answer.release();
+  });
+}
 
 interface Facts {
   readonly session: SessionUse;
@@ -19,7 +57,7 @@ const sessionHeader = 'mcp-session-id';
 const isOf = (type: string, wanted: string): boolean => type.split(';', 1)[0]?.trim().toLowerCase() === wanted;
 
 /** Takes the answer of an MCP server: whose session it opens or ends, and what of a list the caller may see. */
-export class RpcAnswer implements UpstreamSink {
+class RpcAnswer implements UpstreamSink {
   readonly #taker: UpstreamSink;
   readonly #facts: Facts;
   #mode: 'passed' | 'whole' | 'events' = 'passed';
@@ -73,7 +111,9 @@ export class RpcAnswer implements UpstreamSink {
       if (this.#mode === 'whole') this.#passWhole();
       else this.#taker.end();
     } catch (thrown) {
-      this.failed(thrown instanceof Fault ? thrown : new Fault('self.bug', 'an answer was not read', { cause: thrown }));
+      this.failed(
+        thrown instanceof Fault ? thrown : new Fault('self.bug', 'an answer was not read', { cause: thrown }),
+      );
     }
   }
 
@@ -84,7 +124,8 @@ export class RpcAnswer implements UpstreamSink {
   #modeOf(headers: readonly string[]): 'passed' | 'whole' | 'events' {
     const values = (name: string): string[] =>
       pairs(headers).flatMap(([key, value]) => (key.toLowerCase() === name ? [value] : []));
-    if (values('content-encoding').some((coding) => coding.toLowerCase() !== 'identity')) throw unread('a content encoding');
+    if (values('content-encoding').some((coding) => coding.toLowerCase() !== 'identity'))
+      throw unread('a content encoding');
     const type = values('content-type').join(',');
     if (isOf(type, 'text/event-stream')) return 'events';
     if (isOf(type, 'application/json')) return 'whole';
@@ -124,7 +165,10 @@ export class RpcAnswer implements UpstreamSink {
     const { heldBytes, maxBytes, inProgressMax } = this.#facts.holding;
     if (bytes > 0 && this.#bytes + bytes > maxBytes) throw tooLong(this.#facts.holding);
     if (bytes > 0 && heldBytes.now + bytes > inProgressMax)
-      throw new Fault('upstream.busy', `upstream.objects.answer_bytes_in_progress of ${String(inProgressMax)} is reached`);
+      throw new Fault(
+        'upstream.busy',
+        `upstream.objects.answer_bytes_in_progress of ${String(inProgressMax)} is reached`,
+      );
     heldBytes.now += bytes;
     this.#bytes += bytes;
   }

@@ -1,6 +1,7 @@
 import { Fault } from '../model/codes.js';
 import type { Would } from '../model/proofs.js';
-import { listKinds, type ListKind, type RpcLists } from '../model/rpc.js';
+import { listKinds, type ListKind } from '../model/rpc.js';
+import type { RpcLists } from '../model/target.js';
 
 /** By what an item of a list is used. */
 const keys: Readonly<Record<ListKind, string>> = {
@@ -12,7 +13,8 @@ const keys: Readonly<Record<ListKind, string>> = {
 
 type Fields = Record<string, unknown>;
 
-const isFields = (value: unknown): value is Fields => typeof value === 'object' && value !== null && !Array.isArray(value);
+const isFields = (value: unknown): value is Fields =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
 
 /** Takes out of the lists of an answer what the caller may not use. */
 export class ListFilter {
@@ -56,7 +58,8 @@ export class ListFilter {
     const facts = this.#lists[kind](name);
     if (facts === null) return false;
     this.#asked += 1;
-    if (this.#asked > this.#namesMax) throw new Fault('upstream.unchecked', `a list of over ${String(this.#namesMax)} names`);
+    if (this.#asked > this.#namesMax)
+      throw new Fault('upstream.unchecked', `a list of over ${String(this.#namesMax)} names`);
     return this.#would(facts);
   }
 }

@@ -2,3 +2,4 @@ export { createHandle, type Handle } from './handle.js';
 export { listen, type Listener, type ListenOptions, type Shed } from './listen.js';
 export type { AnswerOptions, Generation, Stages } from './stages.js';
 export type { InspectBudget } from './body.js';
+export { answerPublished, type Published } from './published.js';

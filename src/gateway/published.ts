@@ -11,10 +11,11 @@ export type Published = ReadonlyMap<string, Buffer>;
  * @returns false where it is a request like all others
  */
 export function answerPublished(
-  published: Published,
+  published: Published | null,
   { method, target, body, id }: RawRequest,
   { response, meter }: { readonly response: ServerResponse; readonly meter: Meter },
 ): boolean {
+  if (published === null) return false;
   const isRead = (method === 'GET' || method === 'HEAD') && (body.framing === 'none' || body.length === 0);
   const text = isRead ? published.get(target) : undefined;
   if (text === undefined) return false;

@@ -191,10 +191,7 @@ export const problemText = (why: Refusal | Fault, id: string): string => JSON.st
 function problemOf(why: Refusal | Fault, id: string): Record<string, unknown> {
   const status = statusOf(why.code);
   const missing = missingOf(why);
-  const detail =
-    missing.length > 0
-      ? `Missing required permission: ${missing.join(', ')}`
-      : entryOf(why.code).say;
+  const detail = missing.length > 0 ? `Missing required permission: ${missing.join(', ')}` : entryOf(why.code).say;
   const retryAfterS = retryAfter(why, status);
   return {
     type: `urn:memgate:refusal:${why.code}`,

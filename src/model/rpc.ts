@@ -1,5 +1,3 @@
-import type { HeadFacts } from './trail.js';
-
 /** Id of a JSON-RPC message as it may be sent back. */
 export type RpcId = string | number | null;
 
@@ -13,18 +11,6 @@ export interface SessionUse {
 
 export const listKinds = ['tools', 'resources', 'resourceTemplates', 'prompts'] as const;
 export type ListKind = (typeof listKinds)[number];
-
-/** What each name of a list would be, were it used; null for what nobody may use. */
-export type RpcLists = Readonly<Record<ListKind, (name: string) => HeadFacts | null>>;
-
-/** A JSON-RPC request: refusals and answers take its form. */
-export interface RpcFacts {
-  /** Null where it is a notification, or has no id that may be sent back. */
-  readonly id: RpcId;
-  readonly session: SessionUse;
-  /** What an answer may list; null where the answer holds no list. */
-  readonly lists: RpcLists | null;
-}
 
 /** What a refusal in JSON-RPC form says beside its code. */
 export interface RpcRefusal {

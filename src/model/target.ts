@@ -1,5 +1,5 @@
 import type { DataClass, Permission } from './permissions.js';
-import type { RpcFacts } from './rpc.js';
+import type { ListKind, RpcId, SessionUse } from './rpc.js';
 
 /** The spaces that a request reaches: a set, or all. Never a guess. */
 export interface SpaceSet {
@@ -32,6 +32,18 @@ export interface AnswerRule {
   readonly field: readonly string[];
   /** Names beside the list, and beside the objects on the way to it, that pass a filter. */
   readonly keep: readonly string[];
+}
+
+/** What each name of a list would be, were it used; null for what nobody may use. */
+export type RpcLists = Readonly<Record<ListKind, (name: string) => HeadFacts | null>>;
+
+/** A JSON-RPC request: refusals and answers take its form. */
+export interface RpcFacts {
+  /** Null where it is a notification, or has no id that may be sent back. */
+  readonly id: RpcId;
+  readonly session: SessionUse;
+  /** What an answer may list; null where the answer holds no list. */
+  readonly lists: RpcLists | null;
 }
 
 /** What resolve found: which route, which spaces, and the bytes that go upstream. */

@@ -2,6 +2,7 @@ import type { Clock } from '../base/clock.js';
 import { no } from '../base/result.js';
 import type { Meter } from '../model/meter.js';
 import type { CleanRequest } from '../model/request.js';
+import type { Sessions } from '../model/session.js';
 import type { Trail, Outcome } from '../model/trail.js';
 import { createAuthorize, createPreview } from '../authorize/authorize.js';
 import { createForward, namedHeaders, type Upstream } from '../forward/forward.js';
@@ -14,6 +15,7 @@ import { createRecord, type AuditLog, type RecordStage } from '../record/record.
 import { createResolve } from '../resolve/resolve.js';
 import { createJudge } from './judge.js';
 import { answerHolding, objectLookups, watchingMoves, type ObjectBook } from './objects.js';
+import { answerOptions, publishedOf, rpcHeaders } from './rpc.js';
 import type { Sources } from './sources.js';
 
 /** What outlives a generation: caches, buckets, the log, the keys, connections. */
@@ -30,6 +32,7 @@ export interface LongLived {
   readonly inspectBudget: InspectBudget;
   readonly leases: LeaseBook;
   readonly objectBook: ObjectBook;
+  readonly sessions: Sessions;
   /** Told of the configuration in force. */
   readonly pressureSet: (options: Sources['loaded']['config']['gateway']) => void;
   /** Spaces whose creation the memory server has acknowledged. */
@@ -70,6 +73,7 @@ export function buildGeneration(sources: Sources, parts: LongLived): BuiltGenera
     resolve: createResolve({
       profile: sources.profile,
       isKnownSpace: knownSpaces(sources, parts),
+      mcp: { sessions: parts.sessions, allowedOrigins: new Set(config.gateway.allowed_origins) },
       inspectMaxBytes: config.gateway.inspect_max_bytes,
       findObject: objectLookups(sources, upstream, parts),
     }),
@@ -79,7 +83,8 @@ export function buildGeneration(sources: Sources, parts: LongLived): BuiltGenera
     hash: sources.hash,
     enforcement,
     stages,
-    answers: { legacyLimitHeaders: config.limits.headers.legacy, ietfLimitHeaders: config.limits.headers.ietf },
+    answers: answerOptions(sources),
+    published: publishedOf(sources),
     sources,
     upstream,
     builtAtMs: parts.clock.nowMs(),
@@ -125,7 +130,12 @@ function sharedStages(sources: Sources, parts: LongLived): SharedStages {
     gate: createGate({
       allowedHosts: sources.allowedHosts,
       isTrustedProxy: sources.isTrustedProxy,
-      protectedHeaders: [...sources.profile.dropHeaders, ...identityHeaders(sources), ...credentialHeader(sources)],
+      protectedHeaders: [
+        ...sources.profile.dropHeaders,
+        ...rpcHeaders(sources),
+        ...identityHeaders(sources),
+        ...credentialHeader(sources),
+      ],
     }),
     preview: createPreview(policyContext),
     authorize: createAuthorize(policyContext),

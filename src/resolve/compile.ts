@@ -2,6 +2,7 @@ import type { AnswerRule, RouteFacts } from '../model/target.js';
 import { isInBody, isWritable, parseCarrier, type Carrier, type CarrierKind } from './carriers.js';
 import type { FormRules } from './form.js';
 import { compileAnswerRule, compileLookup, looksUpItsSpace, type ObjectLookup } from './object.js';
+import { compileMcp, type McpTable } from './mcp.js';
 import type { ProfileData, RouteData } from './profile-schema.js';
 import { RouteTable } from './route-table.js';
 import { compileTree, foldCase, type TreeRules } from './tree-rules.js';
@@ -18,6 +19,8 @@ export interface CompiledRoute {
   /** One object for all requests of the route. */
   readonly facts: RouteFacts;
   readonly method: string;
+  /** Null where the route is no endpoint of an MCP server. */
+  readonly mcp: McpTable<CompiledRoute> | null;
   /** Those that the route obeys. */
   readonly carriers: readonly Carrier[];
   /** The header or query carrier that the canonical value is written to. */
@@ -66,7 +69,8 @@ export function compileProfile(data: ProfileData): Profile {
   const wide = wideCarriers(data);
   const routes = data.routes.map((route) => compileRoute(route, data, wide));
   for (const route of routes) table.add(route.method, templateOf(route.data), route);
-  const every = [...wide, ...routes.flatMap(({ carriers }) => carriers)];
+  const all = routes.flatMap((route) => [route, ...(route.mcp?.routes ?? [])]);
+  const every = [...wide, ...all.flatMap(({ carriers }) => carriers)];
   const byName = (...kinds: CarrierKind[]): Map<string, Carrier> =>
     new Map(every.filter(({ kind }) => kinds.includes(kind)).map((one) => [one.name, one]));
   const headers = byName('header', 'header-tail');
@@ -130,6 +134,7 @@ function compileRoute(data: RouteData, profile: ProfileData, wide: readonly Carr
     lookup: compileLookup(data),
     answer: compileAnswerRule(data),
     method: methodOf(data),
+    mcp: compileEndpoint(data, profile, wide),
     facts: {
       id: data.id,
       action: data.action,
@@ -149,6 +154,18 @@ function compileRoute(data: RouteData, profile: ProfileData, wide: readonly Carr
     ),
     ...compileBody(data, profile, looked),
   };
+}
+
+/** The messages of an endpoint are routes of their own, but none of them is an endpoint. */
+function compileEndpoint(
+  data: RouteData,
+  profile: ProfileData,
+  wide: readonly Carrier[],
+): McpTable<CompiledRoute> | null {
+  if (data.protocol !== 'mcp' || profile.mcp === undefined) return null;
+  const base: RouteData = { ...data };
+  delete base.protocol;
+  return compileMcp(profile.mcp, base, (route) => compileRoute(route, profile, wide));
 }
 
 function compileBody(

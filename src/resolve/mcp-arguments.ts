@@ -13,7 +13,10 @@ export function argumentsOf(params: JsonObject | null): JsonObject | null {
 }
 
 /** What is wrong with the arguments of a call, by the rules of its tool; null where nothing is. */
-export function argumentProblem(given: JsonObject, { arguments: rules, other_arguments: others }: McpTool): string | null {
+export function argumentProblem(
+  given: JsonObject,
+  { arguments: rules, other_arguments: others }: McpTool,
+): string | null {
   const spelled = new Map(Object.keys(rules).map((name) => [foldCase(name), name]));
   for (const key of given.keys()) {
     const known = spelled.get(foldCase(key));

@@ -108,7 +108,8 @@ function paramProblem(
     const suffix = key.slice(paramPrefix.length);
     const argument = params.get(suffix);
     const body = argument === undefined ? '/params/arguments' : `/params/arguments/${argument}`;
-    const candidates = argument === undefined ? scalarsOf(given) : scalarsOf(new Map([['', given.get(argument) ?? null]]));
+    const candidates =
+      argument === undefined ? scalarsOf(given) : scalarsOf(new Map([['', given.get(argument) ?? null]]));
     if (seen.has(suffix) || !candidates.includes(decoded(value) ?? unreadable))
       return mismatch(message, argument === undefined ? 'Mcp-Param-*' : `Mcp-Param-${suffix}`, body);
     seen.add(suffix);

@@ -1,8 +1,8 @@
 import { isJsonObject, type JsonObject, type JsonTree } from '../base/json-tree.js';
 import { no, ok, type Result } from '../base/result.js';
 import { readStrictObject } from '../base/strict-json.js';
-import { refuse, type Refusal, type RefusalCode, type RpcRefusal } from '../model/codes.js';
-import type { RpcId } from '../model/rpc.js';
+import { refuse, type Refusal, type RefusalCode } from '../model/codes.js';
+import type { RpcId, RpcRefusal } from '../model/rpc.js';
 
 /** One JSON-RPC request or notification, with one reading. */
 export interface Message {
@@ -11,6 +11,8 @@ export interface Message {
   readonly isNotification: boolean;
   readonly method: string;
   readonly params: JsonObject | null;
+  /** The whole message. */
+  readonly fields: JsonObject;
 }
 
 const topKeys: ReadonlySet<string> = new Set(['jsonrpc', 'id', 'method', 'params']);
@@ -50,14 +52,16 @@ export function readMessage(body: Buffer): Result<Message, Refusal> {
     return no(refuseRpc('mcp.message', 'an id where none belongs, or none where one does', { id }));
   if (params !== undefined && !keysAreSpelled(params))
     return no(refuseRpc('mcp.params', 'a key that differs from one of the protocol only by case', { id }));
-  return ok({ id, isNotification, method, params: params ?? null });
+  return ok({ id, isNotification, method, params: params ?? null, fields: tree.value });
 }
 
 function topProblem(fields: JsonObject): string | null {
   for (const key of fields.keys()) if (!topKeys.has(key)) return 'a key that is not of JSON-RPC 2.0';
   if (fields.get('jsonrpc') !== '2.0') return 'not jsonrpc 2.0';
   const id = fields.get('id');
-  return !fields.has('id') || typeof id === 'string' || integerOf(id) !== null ? null : 'an id that is no text and no integer';
+  return !fields.has('id') || typeof id === 'string' || integerOf(id) !== null
+    ? null
+    : 'an id that is no text and no integer';
 }
 
 function integerOf(value: JsonTree | undefined): number | null {

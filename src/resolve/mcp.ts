@@ -1,18 +1,23 @@
 import type { JsonObject } from '../base/json-tree.js';
 import { no, ok, type Result } from '../base/result.js';
 import type { Refusal } from '../model/codes.js';
-import type { RpcLists } from '../model/rpc.js';
-import type { SpaceSet } from '../model/target.js';
+import type { RouteFacts, RpcLists, SpaceSet } from '../model/target.js';
 import type { HeadFacts } from '../model/trail.js';
 import { argumentProblem, argumentsOf, shownArguments } from './mcp-arguments.js';
 import { refuseRpc, type Message } from './mcp-message.js';
 import type { McpData, McpRule, McpTool } from './mcp-schema.js';
-import type { CompiledRoute } from './profile.js';
+import { routeOf } from './mcp-rules.js';
 import type { RouteData } from './profile-schema.js';
 
+/** A compiled route, as far as it is needed here. */
+interface Made {
+  readonly data: RouteData;
+  readonly facts: RouteFacts;
+}
+
 /** What a message turns out to be: a route of its own, with carriers of its own. */
-export interface Call {
-  readonly route: CompiledRoute;
+export interface Call<R> {
+  readonly route: R;
   readonly tool: string | null;
   /** What the policy sees beside the parameters of the path. */
   readonly params: Readonly<Record<string, string>>;
@@ -21,20 +26,28 @@ export interface Call {
 }
 
 /** The `mcp` section for one route, ready for look-ups. */
-export interface McpTable {
+export interface McpTable<R> {
   readonly versions: ReadonlySet<string>;
   readonly isResumable: boolean;
   readonly lists: RpcLists;
+  /** Of all messages. */
+  readonly routes: readonly R[];
   /** Arguments by the lower-case names of the headers that mirror them. */
   headersOf(message: Message): ReadonlyMap<string, string>;
-  call(message: Message): Result<Call, Refusal>;
+  call(message: Message): Result<Call<R>, Refusal>;
 }
 
-interface Entry {
-  readonly route: CompiledRoute;
-  readonly tool: { readonly name: string; readonly data: McpTool; readonly headers: ReadonlyMap<string, string> } | null;
+type Named = { readonly param: string; readonly names: ReadonlySet<string> | null } | null;
+
+interface Entry<R> {
+  readonly route: R;
+  readonly tool: {
+    readonly name: string;
+    readonly data: McpTool;
+    readonly headers: ReadonlyMap<string, string>;
+  } | null;
   /** Which parameter names what is used, and which names may be; null for all. */
-  readonly named: { readonly param: string; readonly names: ReadonlySet<string> | null } | null;
+  readonly named: Named;
   readonly isList: boolean;
 }
 
@@ -49,18 +62,28 @@ const lifecycle = [
   'notifications/progress',
   'notifications/roots/list_changed',
 ] as const;
-const listing: ReadonlySet<string> = new Set(['tools/list', 'resources/list', 'resources/templates/list', 'prompts/list']);
+const listing: ReadonlySet<string> = new Set([
+  'tools/list',
+  'resources/list',
+  'resources/templates/list',
+  'prompts/list',
+]);
 const noHeaders: ReadonlyMap<string, string> = new Map();
 const toolCall = 'tools/call';
 
 /** @param compile makes a route of its data, as for the routes of the profile */
-export function compileMcp(data: McpData, base: RouteData, compile: (route: RouteData) => CompiledRoute): McpTable {
+export function compileMcp<R extends Made>(
+  data: McpData,
+  base: RouteData,
+  compile: (route: RouteData) => R,
+): McpTable<R> {
   const maker = new Maker(base, compile);
   const methods = methodEntries(data, maker);
   const tools = new Map(Object.entries(data.tools).map(([name, tool]) => [name, maker.tool(name, tool)]));
   return {
     versions: new Set(data.versions),
     isResumable: data.resumable,
+    routes: [...methods.values(), ...tools.values()].map(({ route }) => route),
     lists: {
       tools: (name) => headOf(tools.get(name)),
       resources: (uri) => headOf(allowed(methods.get('resources/read'), uri)),
@@ -73,10 +96,10 @@ export function compileMcp(data: McpData, base: RouteData, compile: (route: Rout
   };
 }
 
-function methodEntries(data: McpData, maker: Maker): Map<string, Entry> {
+function methodEntries<R extends Made>(data: McpData, maker: Maker<R>): Map<string, Entry<R>> {
   const { resources, prompts, completion } = data;
-  const methods = new Map<string, Entry>();
-  const add = (rule: McpRule, names: readonly string[], named: Entry['named'] = null): void => {
+  const methods = new Map<string, Entry<R>>();
+  const add = (rule: McpRule, names: readonly string[], named: Named = null): void => {
     for (const name of names) methods.set(name, maker.method(name, rule, named));
   };
   add({}, lifecycle);
@@ -101,22 +124,22 @@ function methodEntries(data: McpData, maker: Maker): Map<string, Entry> {
 const listRule = ({ permission }: McpRule): McpRule => (permission === undefined ? {} : { permission });
 
 /** Makes routes of rules: what a rule does not say is as the route of the endpoint has it. */
-class Maker {
+class Maker<R> {
   readonly #base: RouteData;
-  readonly #compile: (route: RouteData) => CompiledRoute;
+  readonly #compile: (route: RouteData) => R;
 
-  constructor(base: RouteData, compile: (route: RouteData) => CompiledRoute) {
+  constructor(base: RouteData, compile: (route: RouteData) => R) {
     this.#base = base;
     this.#compile = compile;
   }
 
-  method(name: string, rule: McpRule, named: Entry['named']): Entry {
+  method(name: string, rule: McpRule, named: Named): Entry<R> {
     const isContent = named !== null || name === 'completion/complete';
     const usual: McpRule = isContent ? {} : { class: 'metadata', space: this.#spaceOfNothing() };
     return { route: this.#route(name, name, { ...usual, ...rule }), tool: null, named, isList: listing.has(name) };
   }
 
-  tool(name: string, data: McpTool): Entry {
+  tool(name: string, data: McpTool): Entry<R> {
     const headers = new Map(Object.entries(data.headers).map(([header, argument]) => [header.toLowerCase(), argument]));
     const route = this.#route(`tools/call/${name}`, `tools/call:${name}`, data);
     return { route, tool: { name, data, headers }, named: null, isList: false };
@@ -128,22 +151,14 @@ class Maker {
     return typeof space === 'object' && 'fixed' in space ? space : 'NONE';
   }
 
-  #route(path: string, action: string, rule: McpRule): CompiledRoute {
+  #route(path: string, action: string, rule: McpRule): R {
     const base = this.#base;
-    return this.#compile({
-      ...base,
-      id: `${base.id}.${path.replaceAll('/', '.')}`,
-      action: rule.action ?? action,
-      permission: rule.permission ?? base.permission,
-      class: rule.class ?? base.class,
-      space: rule.space ?? base.space,
-      ...(rule.absent !== undefined && { absent: rule.absent }),
-      ...(rule.stream !== undefined && { stream: rule.stream }),
-    });
+    const id = `${base.id}.${path.replaceAll('/', '.')}`;
+    return this.#compile({ ...routeOf(base, rule), id, action: rule.action ?? action });
   }
 }
 
-function toolCallOf(message: Message, tools: ReadonlyMap<string, Entry>): Result<Call, Refusal> {
+function toolCallOf<R>(message: Message, tools: ReadonlyMap<string, Entry<R>>): Result<Call<R>, Refusal> {
   const { id, params } = message;
   const name = textOf(params, 'name');
   if (name === null) return no(refuseRpc('mcp.params', 'tools/call without a name', { id }));
@@ -156,7 +171,10 @@ function toolCallOf(message: Message, tools: ReadonlyMap<string, Entry>): Result
   return ok({ route: entry.route, tool: name, params: shownArguments(given, entry.tool.data), isList: false });
 }
 
-function methodCallOf({ id, method, params }: Message, methods: ReadonlyMap<string, Entry>): Result<Call, Refusal> {
+function methodCallOf<R>(
+  { id, method, params }: Message,
+  methods: ReadonlyMap<string, Entry<R>>,
+): Result<Call<R>, Refusal> {
   const entry = methods.get(method);
   if (entry === undefined) return no(refuseRpc('mcp.method', 'a method that the profile does not list', { id }));
   const { named, route, isList } = entry;
@@ -174,13 +192,13 @@ function textOf(params: JsonObject | null, key: string): string | null {
   return typeof value === 'string' ? value : null;
 }
 
-const allowed = (entry: Entry | undefined, name: string): Entry | undefined =>
+const allowed = <R>(entry: Entry<R> | undefined, name: string): Entry<R> | undefined =>
   entry?.named?.names == null || entry.named.names.has(name) ? entry : undefined;
 
 /** Tells the policy that nothing is done: rules about arguments, which a list does not have, are not asked for. */
 const listingParams = { 'mcp:listing': 'yes' } as const;
 
-function headOf(entry: Entry | undefined): HeadFacts | null {
+function headOf<R extends Made>(entry: Entry<R> | undefined): HeadFacts | null {
   if (entry === undefined) return null;
   const { route, tool } = entry;
   return { route: route.facts, params: listingParams, spaces: spacesOf(route.data), tool: tool?.name ?? null };

@@ -2,6 +2,7 @@ import { isInBody, isWritable, type Carrier, type CarrierKind } from './carriers
 import { canonicalForm, dotSegment, methodOf, obeyedCarriers, templateOf, wideCarriers } from './compile.js';
 import { objectProblems } from './object-problems.js';
 import { matchedOf, type ProfileData, type RouteData } from './profile-schema.js';
+import { mcpProblems } from './mcp-checks.js';
 import { isAmbiguous } from './route-overlap.js';
 import { templateProblem } from './route-table.js';
 
@@ -33,17 +34,37 @@ export function profileProblems(data: ProfileData, tell: Tell): void {
       tell(['routes', index, ...path], message);
     });
   });
+  for (const { route, path } of mcpProblems(data, tell)) {
+    obeyedCarriers(route).forEach((carrier, at) => {
+      placed.push({ carrier, path: [...path, 'space', at] });
+      const wrong = carrierProblem(carrier, route);
+      if (wrong !== null) tell([...path, 'space', at], wrong);
+    });
+    routeProblems(route, data, (rest, message) => {
+      tell([...path, ...rest], message);
+    });
+    if (typeof route.space === 'object' && 'fixed' in route.space)
+      spaceName(data, [...path, 'space', 'fixed'], { name: route.space.fixed, tell });
+  }
   spaceNames(data, tell);
   readings(data, placed, tell);
   overlaps(data, tell);
   deniedProblems(data, tell);
 }
 
-function spaceNames({ space, routes }: ProfileData, tell: Tell): void {
-  const isCanonical = canonicalForm(space.pattern);
+function spaceName(
+  { space }: ProfileData,
+  path: readonly (string | number)[],
+  { name, tell }: { readonly name: string; readonly tell: Tell },
+): void {
+  if (dotSegment.test(name)) tell(path, `is "${name}", must not be a dot segment`);
+  else if (!canonicalForm(space.pattern)(name)) tell(path, `is "${name}", must match space.pattern ${space.pattern}`);
+}
+
+function spaceNames(data: ProfileData, tell: Tell): void {
+  const { space, routes } = data;
   const check = (path: readonly (string | number)[], name: string): void => {
-    if (dotSegment.test(name)) tell(path, `is "${name}", must not be a dot segment`);
-    else if (!isCanonical(name)) tell(path, `is "${name}", must match space.pattern ${space.pattern}`);
+    spaceName(data, path, { name, tell });
   };
   if (space.default !== undefined) check(['space', 'default'], space.default);
   routes.forEach((route, index) => {

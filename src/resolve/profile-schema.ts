@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { carrierForms, type CarrierKind } from './carriers.js';
 import { aboutFields } from './profile-about.js';
+import { mcpSchema } from './mcp-schema.js';
 import { absences, fieldName, refusedKeys, routeSchema, spaceName } from './route-schema.js';
 import { identityHeaderFields } from './profile-identity.js';
 
@@ -114,6 +115,7 @@ export const profileSchema = z.strictObject({
     .strictObject({ live: z.string().startsWith('/'), ready: z.string().startsWith('/') })
     .optional()
     .describe("The server's own health routes, asked by our probes."),
+  mcp: mcpSchema.optional().describe('Methods and tools, for routes with protocol: mcp.'),
   routes: z
     .array(routeSchema)
     .describe('Every route that may be reached. What is not listed is refused; with none of them, everything is.'),

@@ -11,6 +11,8 @@ import type { CompiledRoute, Profile } from './compile.js';
 import { readForm, statedInForm } from './form.js';
 import type { Head } from './head.js';
 import { rewriteCarriers, statedInHead } from './head-carriers.js';
+import type { McpTable } from './mcp.js';
+import { bodilessUse, McpHead, noSessions, openMcp, type Finish, type McpContext, type McpUse } from './mcp-head.js';
 import { ObjectHead } from './object.js';
 import { rewrittenBody } from './rewrite-body.js';
 import { decideSpaces } from './space.js';
@@ -22,11 +24,15 @@ export { compileProfile, type Profile } from './compile.js';
 export type { Head } from './head.js';
 export { loadProfile } from './profile.js';
 export { profileSchema, type ProfileData } from './profile-schema.js';
+export { mcpHeaders } from './mcp-headers.js';
+export { SessionBook, type SessionLimits } from './sessions.js';
 
 export interface ResolveContext {
   readonly profile: Profile;
   /** Whether policy data, a live key or an earlier creation names this space. */
   readonly isKnownSpace: (name: string) => boolean;
+  /** Without it no session is known, and no origin accepted. */
+  readonly mcp?: McpContext;
   /** Largest body that is read for a decision, in bytes. */
   readonly inspectMaxBytes: number;
   /** Which space an object has; needed where the profile looks objects up. */
@@ -47,13 +53,34 @@ export function createResolve(context: ResolveContext): Resolve {
       return no(refuse('resolve.method', 'a method that the route does not have', { allow: withHead(found) }));
     const wrong = headProblem(context, found.value, request);
     if (wrong !== null) return no(wrong);
-    const stated = statedInHead(profile, found.value, { request, params: found.params, subject });
-    if (!stated.ok) return stated;
-    const facts = { request, subject, route: found.value, params: found.params, stated: stated.value };
-    const head = new OpenHead(context, facts);
-    const { lookup } = found.value;
-    return ok(lookup === null ? head : new ObjectHead(head, lookup, { find, isCanonical, ...facts }));
+    const asked = { request, subject, route: found.value, params: found.params };
+    const { mcp, lookup } = found.value;
+    if (mcp !== null) return openEndpoint(context, asked, mcp);
+    const head = openHead(context, asked, null);
+    if (!head.ok || lookup === null) return head;
+    return ok(new ObjectHead(head.value, lookup, { find, isCanonical, ...head.value.facts }));
   };
+}
+
+type Asked = Omit<Facts, 'stated' | 'mcp'>;
+
+function openHead(context: ResolveContext, asked: Asked, mcp: McpUse | null): Result<OpenHead, Refusal> {
+  const params = mcp === null ? asked.params : { ...asked.params, ...mcp.params };
+  const stated = statedInHead(context.profile, asked.route, asked);
+  return stated.ok ? ok(new OpenHead(context, { ...asked, params, mcp, stated: stated.value })) : stated;
+}
+
+/** An endpoint of an MCP server: which of its routes a message takes is known when it is read. */
+function openEndpoint(context: ResolveContext, asked: Asked, table: McpTable<CompiledRoute>): Result<Head, Refusal> {
+  const session = openMcp(context.mcp ?? noSessions, { ...asked, table });
+  if (!session.ok) return session;
+  if (asked.route.method !== 'POST') return openHead(context, asked, bodilessUse(session.value, table));
+  const finish: Finish = (route, use, body) => {
+    const head = openHead(context, { ...asked, route }, use);
+    return head.ok ? head.value.finishRead(body) : head;
+  };
+  const { inspectMaxBytes } = context;
+  return ok(new McpHead({ ...asked, table }, session.value, { inspectMaxBytes, finish }));
 }
 
 const noLookup: FindObject = () => {
@@ -100,6 +127,8 @@ interface Facts {
   readonly route: CompiledRoute;
   readonly params: Readonly<Record<string, string>>;
   readonly stated: Statement;
+  /** Null for a route that is no endpoint of an MCP server. */
+  readonly mcp: McpUse | null;
 }
 
 /** A body that was read: the bytes, and what they say where they are JSON. */
@@ -110,11 +139,11 @@ interface ReadBody {
 
 class OpenHead implements Head {
   readonly #context: ResolveContext;
-  readonly #facts: Facts;
+  readonly facts: Facts;
 
   constructor(context: ResolveContext, facts: Facts) {
     this.#context = context;
-    this.#facts = facts;
+    this.facts = facts;
   }
 
   get asksFirst(): boolean {
@@ -122,7 +151,7 @@ class OpenHead implements Head {
   }
 
   get preview(): Head['preview'] {
-    const { route, params, stated, request } = this.#facts;
+    const { route, params, stated, request } = this.facts;
     // Without a stated space the body may still name one, and it may make the request something else.
     if (readsBody(route, request) && (stated.isEmpty || route.data.body_rules.length > 0)) return null;
     const spaces = this.#decide(null);
@@ -130,27 +159,34 @@ class OpenHead implements Head {
   }
 
   complete(): Result<Target, Refusal> | Promise<Result<Target, Refusal>> {
-    const { route, request } = this.#facts;
+    const { route, request } = this.facts;
     return readsBody(route, request) ? this.#withBody() : this.#finish(null);
   }
 
   async #withBody(): Promise<Result<Target, Refusal>> {
-    const { route, request, stated } = this.#facts;
+    const { route, request, stated } = this.facts;
     const body = await request.body.collect(this.#context.inspectMaxBytes);
     if (!body.ok) return body;
     const read = readBody(body.value, route, stated);
     return read.ok ? this.#finish(read.value) : read;
   }
 
+  /** For a body that somebody else has read. */
+  finishRead(body: { readonly bytes: Buffer; readonly fields: JsonObject }): Result<Target, Refusal> {
+    const { route, stated } = this.facts;
+    const wrong = route.tree === null ? null : statedInTree(body.fields, route.tree, stated);
+    return wrong === null ? this.#finish(body) : no(wrong);
+  }
+
   #decide(fields: JsonObject | null): Result<SpaceSet, Refusal> {
-    const { route, stated, subject } = this.#facts;
+    const { route, stated, subject } = this.facts;
     const { profile, isKnownSpace: isKnown } = this.#context;
     const isRewritten = route.rewrites !== null && fields !== null;
     return decideSpaces(profile, route, { stated, subject, isRewritten, isKnown });
   }
 
   #finish(body: ReadBody | null): Result<Target, Refusal> {
-    const { route, request, params } = this.#facts;
+    const { route, request, params, mcp } = this.facts;
     const { profile } = this.#context;
     const spaces = this.#decide(body?.fields ?? null);
     if (!spaces.ok) return spaces;
@@ -160,13 +196,13 @@ class OpenHead implements Head {
         route: ruledRoute(route, body?.fields ?? null),
         params,
         spaces: spaces.value,
-        tool: null,
+        tool: mcp?.tool ?? null,
         answer: route.answer,
         isLookedUp: false,
-        rpc: null,
+        rpc: mcp?.rpc ?? null,
         forwardTarget: query.length === 0 ? request.path : `${request.path}?${query.join('&')}`,
-        dropHeaders: profile.dropHeaders,
-        setHeaders: headers,
+        dropHeaders: mcp === null ? profile.dropHeaders : new Set([...profile.dropHeaders, ...mcp.dropHeaders]),
+        setHeaders: mcp === null ? headers : [...headers, ...mcp.setHeaders],
         body: body === null ? null : bytesFor(body, route, spaces.value),
       }),
     );

@@ -59,6 +59,10 @@ export const routeSchema = z
         'How a route that names an object by its id is decided; deny, which UNSCOPED means, asks for the right to all spaces.',
       ),
     filter: filterRule.optional().describe('The answer is reduced to what the caller may see.'),
+    protocol: z
+      .literal('mcp')
+      .optional()
+      .describe('mcp: the endpoint of an MCP server; what a message is, is decided by the section mcp.'),
     stream: z.literal('sse').optional().describe('The answer is a stream of server-sent events.'),
     body: z
       .enum(['json', 'form', 'stream'])

@@ -15,16 +15,14 @@ interface Session {
 /**
  * Sessions in memory, the longest unused first. Nobody can push out the sessions of others but by being many: one owner has a bounded
  * part, and loses its own oldest beyond that. A session that is forgotten is answered 404, and clients then open another.
- *
- * @param limits read at each use: a reload may change them
  */
 export class SessionBook implements Sessions {
-  readonly #limits: () => SessionLimits;
+  readonly #limits: SessionLimits;
   readonly #clock: Clock;
   readonly #sessions = new Map<string, Session>();
   readonly #byOwner = new Map<string, Set<string>>();
 
-  constructor(limits: () => SessionLimits, clock: Clock) {
+  constructor(limits: SessionLimits, clock: Clock) {
     this.#limits = limits;
     this.#clock = clock;
   }
@@ -46,7 +44,7 @@ export class SessionBook implements Sessions {
       if (known.owner === owner) this.#touch(id, known);
       return known.owner === owner;
     }
-    const { max, maxPerOwner } = this.#limits();
+    const { max, maxPerOwner } = this.#limits;
     const own = this.#byOwner.get(owner);
     if (own !== undefined && own.size >= maxPerOwner) this.#forgetFirst(own);
     if (this.#sessions.size >= max) this.#forgetFirst(this.#sessions.keys());
@@ -69,7 +67,7 @@ export class SessionBook implements Sessions {
   #live(id: string): Session | null {
     const session = this.#sessions.get(id);
     if (session === undefined) return null;
-    if (this.#clock.monotonicMs() - session.usedAtMs <= this.#limits().idleMs) return session;
+    if (this.#clock.monotonicMs() - session.usedAtMs <= this.#limits.idleMs) return session;
     this.ended(id);
     return null;
   }

@@ -42,6 +42,8 @@ export interface Allowances {
   readonly killed?: boolean;
   /** The configuration is one in which GOOD does not pass (observe, another profile, no upstream): the case tells what does. */
   readonly good?: string | null;
+  /** Ids of the routes of the case's own profile, where it has one. */
+  readonly routes?: RegExp;
 }
 
 const mib = 1_048_576;
@@ -102,7 +104,7 @@ export async function checkInvariants(
   checkRecords(t, since, { exchanges, allow });
   await checkSecrets(t, program, { from, exchanges, allow });
   await checkMemory(t, program, { from, allow });
-  checkLabels(t, from.labels, labelsOf(await program.metrics()));
+  checkLabels(t, { earlier: from.labels, now: labelsOf(await program.metrics()), allow });
   const forwarded = program.recorder.begun;
   const answers = exchanges.flatMap((exchange) => exchange.answers);
   t.strictSame(
@@ -315,12 +317,16 @@ const vocabulary: Readonly<Record<string, readonly string[] | RegExp>> = {
 };
 
 /** I7 */
-function checkLabels(t: Test, earlier: ReadonlySet<string>, now: ReadonlySet<string>): void {
+function checkLabels(
+  t: Test,
+  { earlier, now, allow }: { earlier: ReadonlySet<string>; now: ReadonlySet<string>; allow: Allowances },
+): void {
   const foreign = [...now].filter((label) => {
     if (earlier.has(label)) return false;
     const equals = label.indexOf('=');
     const known = vocabulary[label.slice(0, equals)];
     const value = label.slice(equals + 1);
+    if (label.startsWith('route=') && allow.routes?.test(value) === true) return false;
     return known === undefined || !(known instanceof RegExp ? known.test(value) : known.includes(value));
   });
   t.strictSame(foreign, [], 'I7: no label value from a request');
@@ -330,15 +336,25 @@ const permissionList = new RegExp(
   `^Missing required permission: (?:${permissions.join('|')})(?:, (?:${permissions.join('|')}))*$`,
 );
 const memberNames = ['type', 'title', 'status', 'detail', 'instance', 'error', 'missing'];
+const rpcMemberNames = [...memberNames, 'mismatch', 'supported'];
+
+/** The facts of a refusal in JSON-RPC form; null for anything else. */
+// eslint-disable-next-line @typescript-eslint/no-explicit-any -- parsed JSON, read as it comes
+function rpcFacts(answer: Answer): any {
+  const body = answer.header('content-type') === 'application/json' ? answer.json() : null;
+  const isRpc = body?.jsonrpc === '2.0' && Number.isInteger(body.error?.code) && 'id' in body;
+  return isRpc && body.error.message === body.error.data?.detail ? body.error.data : null;
+}
 
 /** I8: what an error says is wholly made of our own words. @returns what is wrong */
 function errorBodyProblems(answer: Answer, forwarded: ReadonlySet<string>): readonly string[] {
   const id = answer.header('x-request-id') ?? '';
   if (answer.status < 400) return [];
-  const isOurs = answer.header('content-type') === 'application/problem+json';
+  const facts = rpcFacts(answer);
+  const isOurs = answer.header('content-type') === 'application/problem+json' || facts !== null;
   if (!isOurs) return forwarded.has(id) ? [] : [`a ${answer.status} that is neither ours nor the upstream's`];
   if (answer.body.length === 0 || !answer.isWhole) return []; // to HEAD, or cut
-  const body = answer.json();
+  const body = facts ?? answer.json();
   if (typeof body !== 'object' || body === null) return [`not JSON: ${JSON.stringify(answer.body.toString('latin1'))}`];
   const code = String(body.type).slice('urn:memgate:refusal:'.length);
   const said = sayings.get(code);
@@ -348,7 +364,7 @@ function errorBodyProblems(answer: Answer, forwarded: ReadonlySet<string>): read
     [`only our own words: ${String(body.detail)}`]: body.detail === said?.say || permissionList.test(body.detail),
     'the decision is named': body.instance === `urn:memgate:decision:${id}`,
     'the object of older clients': body.error?.code === answer.status && body.error?.message === body.detail,
-    'nothing else': Object.keys(body).every((name) => memberNames.includes(name)),
+    'nothing else': Object.keys(body).every((name) => (facts === null ? memberNames : rpcMemberNames).includes(name)),
     'no software is named': answer.header('server') === undefined,
   };
   return missing(wanted).map((what) => `${code}: ${what}`);
