@@ -56,7 +56,7 @@ export function createForward(context: ForwardContext): Forward {
       answer: rpc === null ? answer : { ...answer, drop: rpcDrop },
     });
     if (rpc !== null)
-      return runRpc(exchange, { rpc, proof, isLast: request.method === 'DELETE', holding: context.holding });
+      return runRpc(exchange, { rpc, proof, isLast: request.method === 'DELETE', isStream, holding: context.holding });
     if (rule === null || !isReceipt) return exchange.run();
     return runHeld(exchange, proof.admission.permit, { rule, holding: context.holding });
   };

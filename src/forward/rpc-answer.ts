@@ -31,14 +31,15 @@ interface RpcExchange {
   readonly proof: Receipt | Observed;
   /** True for DELETE. */
   readonly isLast: boolean;
+  readonly isStream: boolean;
   readonly holding: AnswerHolding;
 }
 
 /** Runs an exchange with an MCP server. What is only observed is passed on whole. */
-export function runRpc(exchange: Exchange, { rpc, proof, isLast, holding }: RpcExchange): Promise<Forwarded> {
+export function runRpc(exchange: Exchange, { rpc, proof, isLast, isStream, holding }: RpcExchange): Promise<Forwarded> {
   const would = proof instanceof Receipt ? proof.admission.permit.would : null;
   const filter = rpc.lists === null || would === null ? null : new ListFilter(rpc.lists, would, namesMax);
-  const answer = new RpcAnswer(exchange, { session: rpc.session, isLast, filter, holding });
+  const answer = new RpcAnswer(exchange, { session: rpc.session, isLast, isStream, filter, holding });
   return exchange.run(answer).finally(() => {
     answer.release();
   });
@@ -48,6 +49,8 @@ interface Facts {
   readonly session: SessionUse;
   /** True for DELETE. */
   readonly isLast: boolean;
+  /** Its head goes out at once. */
+  readonly isStream: boolean;
   /** Null where the answer holds no list. */
   readonly filter: ListFilter | null;
   readonly holding: AnswerHolding;
@@ -60,6 +63,7 @@ const isOf = (type: string, wanted: string): boolean => type.split(';', 1)[0]?.t
 class RpcAnswer implements UpstreamSink {
   readonly #taker: UpstreamSink;
   readonly #facts: Facts;
+  #isHeadOut = false;
   #mode: 'passed' | 'whole' | 'events' = 'passed';
   #held: Buffer[] = [];
   #bytes = 0;
@@ -84,7 +88,7 @@ class RpcAnswer implements UpstreamSink {
   }
 
   head(status: number, headers: readonly string[]): void {
-    const { session, isLast, filter } = this.#facts;
+    const { session, isLast, isStream, filter } = this.#facts;
     if (status === 404 || (isLast && status < 300)) session.ended();
     this.#status = status;
     this.#headers = pairs(headers).flatMap(([name, value]) =>
@@ -92,10 +96,20 @@ class RpcAnswer implements UpstreamSink {
     );
     this.#mode = filter === null || status < 200 || status > 299 ? 'passed' : this.#modeOf(headers);
     if (this.#mode === 'events') {
-      this.#events = new EventFilter((data) => this.#filtered(data));
+      this.#events = new EventFilter((data) => {
+        if (data.length > this.#facts.holding.maxBytes) throw tooLong(this.#facts.holding);
+        return this.#filtered(data);
+      });
       this.#headers = without(this.#headers, 'content-length');
     }
-    if (this.#mode !== 'whole') this.#taker.head(status, this.#headers);
+    if (this.#mode === 'passed' || (this.#mode === 'events' && isStream)) this.#passHead();
+  }
+
+  /** Of a list it goes with the first event: until then a refusal can take the place of the answer. */
+  #passHead(): void {
+    if (this.#isHeadOut) return;
+    this.#isHeadOut = true;
+    this.#taker.head(this.#status, this.#headers);
   }
 
   data(chunk: Buffer): boolean {
@@ -109,7 +123,10 @@ class RpcAnswer implements UpstreamSink {
   end(): void {
     try {
       if (this.#mode === 'whole') this.#passWhole();
-      else this.#taker.end();
+      else {
+        this.#passHead();
+        this.#taker.end();
+      }
     } catch (thrown) {
       this.failed(
         thrown instanceof Fault ? thrown : new Fault('self.bug', 'an answer was not read', { cause: thrown }),
@@ -136,7 +153,9 @@ class RpcAnswer implements UpstreamSink {
   #pass(chunk: Buffer): boolean {
     const text = this.#events?.push(this.#decoded(chunk)) ?? '';
     if ((this.#events?.pending ?? 0) > this.#facts.holding.maxBytes) throw tooLong(this.#facts.holding);
-    return text === '' || this.#taker.data(Buffer.from(text));
+    if (text === '') return true;
+    this.#passHead();
+    return this.#taker.data(Buffer.from(text));
   }
 
   #decoded(chunk: Buffer): string {
