@@ -7,6 +7,7 @@ import { build } from './build.mjs';
 import { commandLineDoc } from './docs/command-line.mjs';
 import { configurationDoc } from './docs/configuration.mjs';
 import { errorsDoc } from './docs/errors.mjs';
+import { profileDoc, profilesDoc, runsProblem } from './docs/profiles.mjs';
 import { roomsDoc } from './docs/rooms.mjs';
 
 const place = (name) => fileURLToPath(new URL(`../${name}`, import.meta.url));
@@ -15,12 +16,23 @@ if (!existsSync(place('dist/config/config.js'))) build();
 const { fields, jsonSchema } = await import('../dist/config/config.js');
 const codes = await import('../dist/model/codes.js');
 const { buildProgram } = await import('../dist/cli/program.js');
+const profiles = await import('../dist/profiles/profiles.js');
+const builtIn = await profiles.readBuiltIn();
+if (!builtIn.ok)
+  throw new Error(`a profile does not load: run \`memgate profile check\` (${builtIn.why[0]?.file ?? ''})`);
+const runs = JSON.parse(readFileSync(place('docs/reference/profile-runs.json'), 'utf8'));
+const wrong = runsProblem(builtIn.value, runs);
+if (wrong !== null) throw new Error(wrong);
 
 const made = {
   'docs/reference/configuration.md': configurationDoc(fields()),
   'docs/reference/errors.md': errorsDoc(codes),
   'docs/reference/command-line.md': commandLineDoc(buildProgram()),
   'docs/explanation/rooms.md': roomsDoc({ rooms, doors }),
+  'docs/reference/profiles.md': profilesDoc(builtIn.value, runs),
+  ...Object.fromEntries(
+    builtIn.value.map((data) => [`docs/reference/profiles/${data.name}.md`, profileDoc(data, profiles)]),
+  ),
   'config/memgate.schema.json': `${JSON.stringify(jsonSchema(), null, 2)}\n`,
 };
 for (const [name, text] of Object.entries(made)) {

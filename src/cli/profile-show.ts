@@ -1,4 +1,4 @@
-import { viewRoutes, viewServer, type ProfileContent } from '../profiles/profiles.js';
+import { isWide, viewRoutes, viewServer, type ProfileContent } from '../profiles/profiles.js';
 import type { Format } from './format.js';
 import { facts, jsonLine, table } from './print.js';
 
@@ -44,7 +44,7 @@ export function showRoutes(profile: ProfileContent, format: Format): string {
 
 /** What a profile that loads lets through, in one line. */
 export function showChecked({ name, routes }: ProfileContent, format: Format): string {
-  const wide = routes.filter(({ space }) => space === 'ALL' || space === 'UNSCOPED').length;
+  const wide = routes.filter(isWide).length;
   if (format === 'json') return jsonLine({ ok: true, name, routes: routes.length, all_spaces: wide, problems: [] });
   if (routes.length === 0) return `profile ${name} is good: it has no route, so every request is denied\n`;
   const many = routes.length === 1 ? '1 route' : `${String(routes.length)} routes`;

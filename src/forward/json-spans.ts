@@ -9,6 +9,7 @@ export class Unreadable extends Error {}
 
 const blanks = /[ \t\n\r]*/y;
 const plainRun = /[^"\\]*/y;
+const index = /^(?:0|[1-9]\d{0,5})$/;
 const untilMark = /[^"[\]{}]*/y;
 
 /**
@@ -42,8 +43,9 @@ export class JsonSpans {
   at(from: Span, keys: readonly string[]): Span | null {
     let found: Span | null = from;
     for (const key of keys) {
-      if (found === null || this.text[found.start] !== '{') return null;
-      found = this.#member(found, key);
+      if (found === null) return null;
+      if (this.text[found.start] === '[' && index.test(key)) found = this.items(found)?.[Number(key)] ?? null;
+      else found = this.text[found.start] === '{' ? this.#member(found, key) : null;
     }
     return found;
   }

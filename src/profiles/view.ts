@@ -49,6 +49,8 @@ const told: ReadonlySet<string> = new Set([
   'absent',
   'body_rules',
   'body_reason',
+  'object',
+  'filter',
 ]);
 
 function notesOf(route: RouteData): string[] {
@@ -60,9 +62,29 @@ function notesOf(route: RouteData): string[] {
     if (told.has(name) || value === undefined || isUsual(name, value)) continue;
     notes.push(`${name}: ${textOf(value)}`);
   }
+  notes.push(...answerNotes(route));
   if (route.body_reason !== undefined) notes.push(`the body is not read: ${route.body_reason}`);
   return notes;
 }
+
+/** What the server is asked first, or what its answer must hold. */
+function answerNotes({ object, filter }: RouteData): string[] {
+  if (filter !== undefined)
+    return [`the answer is reduced to what the caller may see (${filter.list}, ${filter.field})`];
+  if (typeof object !== 'object') return [];
+  const { lookup, check_response: check } = object;
+  if (check !== undefined) return [`the answer is held until ${check.list ?? ''}${check.field} is the decided space`];
+  if (lookup === undefined) return [];
+  return [
+    lookup.field === undefined
+      ? `the server is asked first: {${lookup.param}} must be in ${lookup.request}`
+      : `the server is asked first: the space is ${lookup.field} of ${lookup.request}`,
+  ];
+}
+
+/** True for a route that keys of every space may use, and no other. */
+export const isWide = ({ space, object }: RouteData): boolean =>
+  space === 'ALL' || (space === 'UNSCOPED' && typeof object !== 'object');
 
 /** What a route means that does not say so. */
 const isUsual = (name: string, value: unknown): boolean =>
@@ -81,7 +103,7 @@ export function viewServer(data: ProfileData): readonly (readonly [name: string,
     ['server', about?.server ?? null],
     ['written after', about?.source ?? null],
     ['usual port', about?.port === undefined ? null : String(about.port)],
-    ['a space is', about?.summary ?? null],
+    ['spaces', about?.summary ?? null],
     ['form of a space', space.pattern],
     ['no carrier at all', absentText(space.absent, data)],
     ['unknown names', space.unknown === 'refuse' ? 'refused' : 'taken as they are'],

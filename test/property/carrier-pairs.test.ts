@@ -46,12 +46,13 @@ const profiles = await Promise.all(
 
 /** Decided elsewhere than by carriers of HTTP: each has a test of its own. */
 const isElsewhere = (route: Route): boolean => {
-  const { protocol, object, stream } = route as Omit<Route, 'stream'> & {
+  const { protocol, object, filter, stream } = route as Omit<Route, 'stream'> & {
     protocol?: unknown;
     object?: unknown;
+    filter?: unknown;
     stream?: unknown;
   };
-  return protocol !== undefined || object !== undefined || stream === 'websocket';
+  return protocol !== undefined || object !== undefined || filter !== undefined || stream === 'websocket';
 };
 const routesOf = (profile: Profile): readonly Route[] => profile.data.routes.filter((route) => !isElsewhere(route));
 

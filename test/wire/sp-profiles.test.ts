@@ -125,7 +125,7 @@ const servers: Readonly<Record<string, Server>> = {
       ['a number', { line: 'POST /memories', body: { user_id: 7 } }, 400],
       ['an agent alone', { line: 'POST /memories', body: { agent_id: 'a' } }, 400],
       ['everything', { line: 'GET /memories?agent_id=a' }, 403],
-      ['an id without a user', { line: 'DELETE /memories/m1' }, 403],
+      ['an id in another spelling', { line: 'DELETE /memories/M1' }, 400],
     ],
   },
   openmemory: {
