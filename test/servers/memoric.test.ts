@@ -290,6 +290,15 @@ t.test('a new secret on both sides needs no restart of ours; a wrong one is the 
   t.equal(status, 200, 'and takes the right one again');
 });
 
+t.test('what Memoric repeats of a wrong body goes to the caller, and into nothing that we write', async (t) => {
+  const body = { content: { deep: 'hunter2-hunter2' } };
+  const answer = await ask('/memories', { method: 'POST', headers: as('KA'), body });
+  t.equal(answer.status, 422);
+  t.match(texts(answer), /hunter2/, 'Memoric repeats it');
+  const written = { log: program.stderr, audit: program.audit.textSince(0), metrics: await program.metrics() };
+  for (const [place, text] of Object.entries(written)) t.notMatch(text, /hunter2/, `not in the ${place}`);
+});
+
 t.test('no secret and no token is in anything that we write', async (t) => {
   const { answers } = await send(
     program.port,

@@ -225,10 +225,22 @@ const refusedLoads = [
     credential: { header: 'X-Memory-Space', from_file: file('rest') },
     want: /is a space carrier or trust header/,
   },
+  {
+    name: 'one secret for a server that knows its users by it',
+    profile: 'memoric',
+    credential: { from_file: file('rest') },
+    want: /memoric takes the space from its credential: one for all makes all callers one/,
+  },
+  {
+    name: 'a default for a server that knows its users by it',
+    profile: 'memoric',
+    credential: { by_space: bySpace, from_file: file('rest') },
+    want: /by_space without a default/,
+  },
 ];
-for (const { name, credential, want } of refusedLoads) {
+for (const { name, profile, credential, want } of refusedLoads) {
   await t.test(`refused at load: ${name}`, async (t) => {
-    await program.writeConfig({ upstream: { credential } });
+    await program.writeConfig({ upstream: { credential }, ...(profile !== undefined && { profile }) });
     const { status, body } = await program.reload();
     t.equal(status, 422);
     t.match((body.problems as string[]).join('\n'), want);
