@@ -23,6 +23,8 @@ export interface LiveSecretWish {
 }
 
 const pollMs = 500;
+/** Hundreds of files are looked at more seldom: looks share their threads with the hashing of credentials. */
+const pollMsPerFile = 5;
 
 interface Slot {
   readonly wish: LiveSecretWish;
@@ -45,7 +47,7 @@ async function lookOf(file: string): Promise<string> {
 }
 
 /**
- * Secrets from environment and files. The files are looked at twice a second and read again when they have changed and then stood still
+ * Secrets from environment and files. The files are looked at twice a second, over a hundred of them more seldom, and read again when they have changed and then stood still
  * from one look to the next: a file that is rewritten in place is half a secret for a moment. What cannot be taken leaves the old one in force.
  */
 export class LiveSecrets {
@@ -77,7 +79,9 @@ export class LiveSecrets {
   }
 
   watch(): void {
-    if (this.#slots.length > 0) this.#timer ??= setInterval(() => void this.refresh(), pollMs).unref();
+    if (this.#slots.length === 0) return;
+    const everyMs = Math.max(pollMs, this.#slots.length * pollMsPerFile);
+    this.#timer ??= setInterval(() => void this.refresh(), everyMs).unref();
   }
 
   /** One look at every file. */
