@@ -280,6 +280,26 @@ const wanted: Readonly<Record<string, string>> = {
     GET /ui/agent -
     GET /info -
     GET /ok ok`,
+  'mcp-memory': `
+    POST /mcp mcp
+    GET /mcp mcp.stream
+    DELETE /mcp mcp.end
+    GET /sse -
+    POST /messages -
+    PUT /mcp -
+    GET /ping -`,
+  'basic-memory': `
+    POST /mcp mcp
+    GET /mcp mcp.stream
+    DELETE /mcp mcp.end
+    GET /v2/projects/p/knowledge -
+    POST /proxy/projects/sync -`,
+  'graphiti-mcp': `
+    POST /mcp mcp
+    GET /mcp mcp.stream
+    DELETE /mcp mcp.end
+    GET /health health
+    GET /sse -`,
   generic: `
     GET /api/memories api.read
     POST /api/a/b api.post

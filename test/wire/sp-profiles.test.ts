@@ -32,6 +32,13 @@ interface Server {
 const chroma = '/api/v2/tenants/alpha/databases/d/collections';
 const uuid = '247f22f3-d1ff-44a5-b9ba-06d4d0d6b8c5';
 
+/** A call of a tool, of a revision that has sessions. */
+const call = (name: string, args: object): Ask => ({
+  line: 'POST /mcp',
+  headers: ['Accept: application/json, text/event-stream'],
+  body: { jsonrpc: '2.0', id: 1, method: 'tools/call', params: { name, arguments: args } },
+});
+
 const servers: Readonly<Record<string, Server>> = {
   engram: {
     own: { line: 'GET /api/v1/memories?space=alpha' },
@@ -227,6 +234,40 @@ const servers: Readonly<Record<string, Server>> = {
       ['a label that matches any', { line: 'POST /store/namespaces', body: { prefix: ['*'] } }, 400],
     ],
   },
+  'mcp-memory': {
+    space: 'default',
+    own: call('read_graph', {}),
+    target: '/mcp',
+    unknown: '/sse',
+    refused: [
+      ['a tool that is not listed', call('drop_everything', {}), 403],
+      ['a batch', { ...call('read_graph', {}), body: [] }, 400],
+    ],
+  },
+  'basic-memory': {
+    space: 'main',
+    own: call('read_note', { identifier: 'n', project: 'main' }),
+    target: '/mcp',
+    unknown: '/v2/projects/main',
+    refused: [
+      ['another project', call('read_note', { identifier: 'n', project: 'beta' }), 400],
+      ['a project by its UUID', call('search_notes', { query: 'q', project_id: uuid }), 400],
+      ['every project', call('search_notes', { query: 'q', search_all_projects: true }), 400],
+      ['a project that is made', call('create_memory_project', { project_name: 'x' }), 403],
+    ],
+  },
+  'graphiti-mcp': {
+    own: call('search_nodes', { query: 'q', group_ids: 'alpha' }),
+    target: '/mcp',
+    foreign: call('search_nodes', { query: 'q', group_ids: ['beta'] }),
+    unknown: '/sse',
+    refused: [
+      ['an empty list, which is all', call('search_memory_facts', { query: 'q', group_ids: [] }), 403],
+      ['no group, which is one that nobody told', call('get_episodes', {}), 400],
+      ['one group more', call('get_episodes', { group_ids: ['alpha', 'beta'] }), 403],
+      ['an id without a group', call('delete_episode', { uuid }), 403],
+    ],
+  },
   generic: {
     own: { line: 'POST /api/a/b', headers: ['X-Memory-Space: alpha'], body: { text: 'x' } },
     target: '/api/a/b',
@@ -246,6 +287,8 @@ const servers: Readonly<Record<string, Server>> = {
 
 const carrierHeaders =
   /^(?:x-memory-space(?:-id)?|x-engram-memory-space|x-soma-(?:tenant|namespace)|x-koryphaios-project|user_id): /;
+/** A tool of a profile is a route of its own. */
+const toolRoute = /^mcp\.tools\.call\.[a-z_]+$/;
 const permissions = ['MemoryRead', 'MemoryWrite', 'MemoryDelete', 'SpaceList'];
 const program = await startProgram(t);
 const spaces = [...new Set(['alpha', 'beta', ...Object.values(servers).flatMap(({ space }) => space ?? [])])];
@@ -285,7 +328,8 @@ await t.test('each profile, through the running program', async (t) => {
     await program.writeConfig({ profile: name });
     const reloaded = await program.reload();
     t.equal(reloaded.status, 200, JSON.stringify(reloaded.body));
-    await wireCase(t, program, { name: `SP profile ${name}`, allow: { good: null } }, async (c) => {
+    const allow = { good: null, routes: toolRoute };
+    await wireCase(t, program, { name: `SP profile ${name}`, allow }, async (c) => {
       const { space = 'alpha' } = server;
       await passes(c, server);
       const foreign = server.foreign === undefined ? bytes(server.own, 'beta') : bytes(server.foreign, space);
