@@ -8,6 +8,7 @@ import { commandLineDoc } from './docs/command-line.mjs';
 import { configurationDoc } from './docs/configuration.mjs';
 import { errorsDoc } from './docs/errors.mjs';
 import { profileDoc, profilesDoc, runsProblem } from './docs/profiles.mjs';
+import { profileFileDoc } from './docs/profile-file.mjs';
 import { roomsDoc } from './docs/rooms.mjs';
 
 const place = (name) => fileURLToPath(new URL(`../${name}`, import.meta.url));
@@ -15,6 +16,8 @@ if (!existsSync(place('dist/config/config.js'))) build();
 
 const { fields, jsonSchema } = await import('../dist/config/config.js');
 const codes = await import('../dist/model/codes.js');
+const { profileSchema } = await import('../dist/resolve/resolve.js');
+const { carrierKinds } = await import('../dist/resolve/carriers.js');
 const { buildProgram } = await import('../dist/cli/program.js');
 const profiles = await import('../dist/profiles/profiles.js');
 const builtIn = await profiles.readBuiltIn();
@@ -28,6 +31,7 @@ const made = {
   'docs/reference/configuration.md': configurationDoc(fields()),
   'docs/reference/errors.md': errorsDoc(codes),
   'docs/reference/command-line.md': commandLineDoc(buildProgram()),
+  'docs/reference/profile-file.md': profileFileDoc(profileSchema, carrierKinds),
   'docs/explanation/rooms.md': roomsDoc({ rooms, doors }),
   'docs/reference/profiles.md': profilesDoc(builtIn.value, runs),
   ...Object.fromEntries(

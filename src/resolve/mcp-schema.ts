@@ -34,7 +34,7 @@ const carrier = z
 
 const space = z.union([
   z.array(carrier).min(1),
-  z.strictObject({ fixed: spaceName }),
+  z.strictObject({ fixed: spaceName.describe('The space that is reached, whatever the message says.') }),
   z.enum(['ALL', 'UNSCOPED', 'NONE']),
 ]);
 

@@ -108,11 +108,20 @@ export const profileSchema = z.strictObject({
   identity_headers: identityHeaderFields,
   refuse_query: z.array(fieldName).default([]).describe('Query keys that are never accepted, such as credentials.'),
   side_doors: z
-    .array(z.strictObject({ port: z.int().min(1).max(65_535), what: z.string(), note: z.string().optional() }))
+    .array(
+      z.strictObject({
+        port: z.int().min(1).max(65_535).describe('Where it listens.'),
+        what: z.string().describe('What answers there.'),
+        note: z.string().optional().describe('How to close it.'),
+      }),
+    )
     .default([])
     .describe('Other ports of the server.'),
   health: z
-    .strictObject({ live: z.string().startsWith('/'), ready: z.string().startsWith('/') })
+    .strictObject({
+      live: z.string().startsWith('/').describe('Path that says whether it lives.'),
+      ready: z.string().startsWith('/').describe('Path that says whether it can work.'),
+    })
     .optional()
     .describe("The server's own health routes, asked by our probes."),
   mcp: mcpSchema.optional().describe('Methods and tools, for routes with protocol: mcp.'),

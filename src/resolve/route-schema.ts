@@ -10,7 +10,7 @@ const action = z.string().regex(/^[a-z][a-z-]*:[a-z][a-z-]*$/, 'must be AREA:VER
 
 const routeSpace = z.union([
   z.array(z.string().regex(carrierText, `must be one of ${carrierWish}`)).min(1),
-  z.strictObject({ fixed: spaceName }),
+  z.strictObject({ fixed: spaceName.describe('The space that the route reaches, whatever the request says.') }),
   z.enum(['ALL', 'UNSCOPED', 'NONE']),
 ]);
 
@@ -22,10 +22,13 @@ const match = z
   );
 
 const bodyRule = z.strictObject({
-  field: fieldName,
-  matches_word: z.array(z.string().regex(/^[A-Za-z]+$/)).min(1),
-  action: action,
-  permission: z.enum(permissions),
+  field: fieldName.describe('A field of the top level; one that is no text counts as a match.'),
+  matches_word: z
+    .array(z.string().regex(/^[A-Za-z]+$/))
+    .min(1)
+    .describe('Any of these words, wherever it stands.'),
+  action: action.describe('What the request does then.'),
+  permission: z.enum(permissions).describe('The right that it needs then.'),
 });
 
 export const absences = ['default', 'refuse', 'ALL', 'own'] as const;
