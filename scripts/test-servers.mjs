@@ -1,5 +1,5 @@
 // `npm run test:servers [-- NAME…]`: memgate in front of real memory servers, which are installed into .cache/servers first. Each file of
-// test/servers is a test; one whose server cannot be installed fails and says why.
+// test/servers is a test; one whose server cannot be installed fails and says why. Those of large servers, NAME.long.test.ts, run with `--long`.
 import { readdirSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { build } from './build.mjs';
@@ -8,11 +8,12 @@ import { install } from './servers/install.mjs';
 import { servers } from './servers/servers.mjs';
 
 const minutesMax = 5;
-const wanted = process.argv.slice(2);
+const isLong = process.argv.includes('--long');
+const wanted = process.argv.slice(2).filter((name) => name !== '--long');
 const say = (line) => process.stdout.write(`${line}\n`);
-const nameOf = (file) => basename(file, '.test.ts');
+const nameOf = (file) => basename(file).replace(/(?:\.long)?\.test\.ts$/, '');
 const files = readdirSync(join(root, 'test/servers'))
-  .filter((name) => name.endsWith('.test.ts'))
+  .filter((name) => name.endsWith('.test.ts') && (isLong || !name.endsWith('.long.test.ts')))
   .filter((name) => wanted.length === 0 || wanted.includes(nameOf(name)))
   .map((name) => `test/servers/${name}`);
 

@@ -17,4 +17,5 @@ export const servers = [
       'prometheus_client==0.26.0',
     ],
   },
+  { name: 'chroma', from: 'npm', packages: ['chromadb-js-bindings-linux-x64-gnu@1.0.3'] }, // 416 MB: long runs only
 ];
