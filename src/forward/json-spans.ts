@@ -5,7 +5,9 @@ export interface Span {
 }
 
 /** An answer that cannot be judged: it is not what the profile says, and nobody may see it. */
-export class Unreadable extends Error {}
+export class Unreadable extends Error {
+  override readonly name = 'Unreadable';
+}
 
 const blanks = /[ \t\n\r]*/y;
 const plainRun = /[^"\\]*/y;
