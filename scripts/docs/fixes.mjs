@@ -31,7 +31,10 @@ export const fixes = {
     'Use a method of the API.',
   ],
   'gate.expectation': ['`Expect` asks for something other than `100-continue`.', 'Leave `Expect` out.'],
-  'gate.upgrade': ['The request asks to change the protocol.', 'Leave `Upgrade` out; no route takes it.'],
+  'gate.upgrade': [
+    'The request asks for a WebSocket where none is taken, or not in the one accepted form: GET, no body, `Connection: Upgrade`, `Upgrade: websocket`, version 13, a key of 16 bytes, and nothing sent behind it before the answer. Or a route that is a WebSocket was asked for without an upgrade.',
+    'Open WebSockets on routes with `stream: websocket` only (`memgate profile routes NAME` lists them), with an ordinary client.',
+  ],
   'gate.headers-too-large': [
     'The head has more than 100 header lines, or more than 16 KiB.',
     'Send fewer and shorter headers; cookies are not used here.',
@@ -188,6 +191,22 @@ export const fixes = {
   'lease.shutdown': [
     'The process stops, and this stream had not ended by itself when `drain_ms` was nearly over.',
     'Connect again, after a moment.',
+  ],
+  'tunnel.protocol': [
+    'A frame of the WebSocket breaks RFC 6455: not masked, a reserved bit, an unknown kind, a split control frame, a length in a long form, or something behind a close frame. The tunnel is closed with 1002.',
+    'Use an ordinary WebSocket client; extensions are not agreed on unless the profile allows them.',
+  ],
+  'tunnel.message': [
+    'On a route whose messages are decided a message was binary (closed with 1003), not one strict JSON object, or the first one was not the one that names the space (1008).',
+    'Send the message that names the space first, as JSON text, each key once.',
+  ],
+  'tunnel.too-large': [
+    'A WebSocket message that is held for a decision is over `streams.message_max_bytes`, or in more than 1,024 frames. The tunnel is closed with 1009.',
+    'Send smaller messages. Operators: raise `streams.message_max_bytes`; each open tunnel may hold that much.',
+  ],
+  'tunnel.first': [
+    'The first message of a WebSocket, which decides, did not come within `streams.first_message_timeout_ms`.',
+    'Send it as soon as the WebSocket is open.',
   ],
   'limit.cost': [
     'The request costs more than the limit can ever hold, so that waiting does not help.',

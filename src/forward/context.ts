@@ -3,12 +3,14 @@ import type { Clock } from '../base/clock.js';
 import type { Refusal } from '../model/codes.js';
 import type { Leases } from '../model/lease.js';
 import type { Permit } from '../model/proofs.js';
-import type { CleanRequest } from '../model/request.js';
+import type { CleanRequest, Upgrade } from '../model/request.js';
+import type { WebSocketFacts } from '../model/target.js';
 import type { LiveCheck } from '../model/subject.js';
 import type { Outcome } from '../model/trail.js';
 import type { AnswerRules } from './answer.js';
 import type { AnswerHolding } from './held-answer.js';
 import type { RequestHeaderRules } from './header-list.js';
+import type { Offer } from './switch-head.js';
 import type { Upstream, UpstreamRequest } from './port.js';
 
 export interface ForwardContext {
@@ -16,6 +18,7 @@ export interface ForwardContext {
   readonly upstream: Upstream;
   readonly clock: Clock;
   readonly leases: Leases;
+  readonly tunnel: TunnelLimits;
   readonly request: RequestHeaderRules;
   readonly answer: AnswerRules;
   readonly holding: AnswerHolding;
@@ -47,4 +50,18 @@ export interface ExchangeFacts {
   /** Null for a stream. */
   readonly deadlineMs: number | null;
   readonly answer: AnswerRules;
+}
+
+export interface TunnelLimits {
+  /** Largest message that is held for a decision. */
+  readonly messageMaxBytes: number;
+  /** Longest wait for the first message, where it decides. */
+  readonly firstMessageMs: number;
+}
+
+/** One WebSocket. */
+export interface TunnelFacts extends Omit<ExchangeFacts, 'deadlineMs'> {
+  readonly upgrade: Upgrade;
+  readonly rules: WebSocketFacts;
+  readonly offer: Offer;
 }

@@ -1,11 +1,16 @@
 import { addressGroup } from '../base/address.js';
 import { Receipt, type Observed } from '../model/proofs.js';
-import type { CleanRequest } from '../model/request.js';
-import type { ForwardContext, Forwarded, ForwardReply } from './context.js';
+import { no } from '../base/result.js';
+import { refuse } from '../model/codes.js';
+import type { CleanRequest, Upgrade } from '../model/request.js';
+import type { WebSocketFacts } from '../model/target.js';
+import type { ExchangeFacts, ForwardContext, Forwarded, ForwardReply } from './context.js';
 import { Exchange } from './exchange.js';
 import { heldFor, runHeld, wholeAnswerHeaders } from './hold.js';
 import { admittedHeaders, observedHeaders } from './header-list.js';
 import { crossOrigin, runRpc } from './rpc-answer.js';
+import { askHead, offerOf } from './switch-head.js';
+import { Tunnel } from './tunnel.js';
 
 export type { ForwardContext, Forwarded, ForwardReply } from './context.js';
 export type { IdentityHeaders } from './header-list.js';
@@ -33,12 +38,13 @@ export function createForward(context: ForwardContext): Forward {
     const target = isReceipt ? proof.admission.permit.target : proof.target;
     const request = isReceipt ? proof.admission.permit.target.request : proof.request;
     const headers = isReceipt ? admittedHeaders(proof, context.request) : observedHeaders(proof, context.request);
-    const isStream = target?.facts.route.stream === 'sse';
+    const { stream = null, websocket: rules } = target?.facts.route ?? {};
+    const isStream = stream !== null;
     if (isStream) request.place.leave(); // streams have places of their own
     const rule = isReceipt ? heldFor(proof.admission.permit) : null;
     const rpc = target?.facts.rpc ?? null;
     const answer = isReceipt ? context.answer : plain;
-    const exchange = new Exchange({
+    const facts: ExchangeFacts = {
       context,
       reply,
       request,
@@ -54,7 +60,9 @@ export function createForward(context: ForwardContext): Forward {
       },
       deadlineMs: isStream ? null : context.deadlineMs,
       answer: rpc === null ? answer : { ...answer, drop: rpcDrop },
-    });
+    };
+    if (request.upgrade !== null) return openTunnel(facts, request.upgrade, rules);
+    const exchange = new Exchange(facts);
     if (rpc !== null)
       return runRpc(exchange, { rpc, proof, isLast: request.method === 'DELETE', isStream, holding: context.holding });
     if (rule === null || !isReceipt) return exchange.run();
@@ -64,6 +72,14 @@ export function createForward(context: ForwardContext): Forward {
 
 /** Without its body nothing can be said of an answer. */
 const heldMethod = ({ method }: CleanRequest): string => (method === 'HEAD' ? 'GET' : method);
+
+/** Where nothing is enforced a route may be none for a WebSocket: its frames would go on unread, as whatever they are. */
+function openTunnel(facts: ExchangeFacts, upgrade: Upgrade, rules: WebSocketFacts | undefined): Promise<Forwarded> {
+  if (rules === undefined) return Promise.resolve(no(refuse('gate.upgrade', 'a WebSocket on a route that is none')));
+  const offer = offerOf(facts.request, rules);
+  const send = { ...facts.send, headers: askHead(facts.send.headers, offer) };
+  return new Tunnel({ ...facts, send, upgrade, rules, offer }).run();
+}
 
 /** Where nothing is enforced a request counts for its address, and a stream for nobody. */
 function ownerOf(proof: Receipt | Observed, request: CleanRequest, isStream: boolean): string | null {

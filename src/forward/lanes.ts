@@ -1,5 +1,14 @@
 import { Fault } from '../model/codes.js';
-import type { Upstream, UpstreamCall, UpstreamOptions, UpstreamRequest, UpstreamSink, UpstreamUse } from './port.js';
+import { SwitchCall } from './switch-call.js';
+import type {
+  SwitchSink,
+  Upstream,
+  UpstreamCall,
+  UpstreamOptions,
+  UpstreamRequest,
+  UpstreamSink,
+  UpstreamUse,
+} from './port.js';
 import { WatchedPool, type UpstreamPorts } from './upstream.js';
 
 /** Probes share one answer a second for each of two routes, and give up after two. */
@@ -13,9 +22,11 @@ export function createUpstream(options: UpstreamOptions, ports: UpstreamPorts): 
 class Lanes implements Upstream {
   readonly #pools: Readonly<Record<UpstreamUse['kind'], WatchedPool>>;
   readonly #places: StreamPlaces;
+  readonly #options: UpstreamOptions;
 
   constructor(options: UpstreamOptions, ports: UpstreamPorts) {
     const { streamConnections, streamsPerSubject } = options;
+    this.#options = options;
     this.#places = new StreamPlaces(streamConnections, streamsPerSubject);
     this.#pools = {
       request: new WatchedPool(options, ports),
@@ -43,6 +54,20 @@ class Lanes implements Upstream {
       leave();
       throw thrown;
     }
+  }
+
+  switch(request: UpstreamRequest, sink: SwitchSink): UpstreamCall {
+    const leave = this.#places.take(request.use.subject);
+    const call = new SwitchCall(this.#options, request, sink);
+    return {
+      abort: () => {
+        leave();
+        call.abort();
+      },
+      resume: () => {
+        call.resume();
+      },
+    };
   }
 
   stats(): { readonly connected: number; readonly pending: number; readonly running: number } {

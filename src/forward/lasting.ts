@@ -14,7 +14,6 @@ export abstract class Lasting implements Lease {
   abstract readonly request: CleanRequest;
   abstract readonly permit: Permit | null;
   abstract lost(why: Refusal | Fault): void;
-  protected abstract overdue(): void;
 
   /** @param deadlineMs null for a stream, which holds its lease from the first moment on */
   protected lasts(leases: Leases, deadlineMs: number | null): void {
@@ -31,6 +30,11 @@ export abstract class Lasting implements Lease {
   protected isOver(): void {
     clearTimeout(this.#timer);
     this.#giveBack?.();
+  }
+
+  /** The deadline is over; a stream has none. */
+  protected overdue(): void {
+    throw new Error('a stream has no deadline');
   }
 
   #lastsOn(leases: Leases, leftMs: number): void {

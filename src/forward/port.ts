@@ -1,3 +1,4 @@
+import type { Socket } from 'node:net';
 import type { Readable } from 'node:stream';
 import type { BodyFailure } from '../model/body-failure.js';
 import type { Fault } from '../model/codes.js';
@@ -46,6 +47,23 @@ export interface UpstreamSink {
   failed(why: Fault | BodyFailure): void;
 }
 
+/** A server that has agreed to a WebSocket. */
+export interface Peer {
+  /** Of its answer, names and values alternating. */
+  readonly headers: readonly string[];
+  readonly socket: Socket;
+  /** What it has said already. */
+  readonly surplus: Buffer;
+}
+
+/** Who takes the answer to the wish for a WebSocket; told of exactly one of the three last. */
+export interface SwitchSink extends Pick<UpstreamSink, 'begin'> {
+  switched(peer: Peer): void;
+  /** It gave another answer. */
+  declined(status: number): void;
+  failed(why: Fault): void;
+}
+
 export interface UpstreamCall {
   abort(): void;
   resume(): void;
@@ -55,6 +73,12 @@ export interface UpstreamCall {
 export interface Upstream {
   /** @throws Fault `upstream.busy` at once where there is no room */
   send(request: UpstreamRequest, sink: UpstreamSink): UpstreamCall;
+  /**
+   * Asks for a WebSocket on a connection of its own, which has the place of a stream until `abort`.
+   *
+   * @throws Fault `upstream.busy` at once where there is no room
+   */
+  switch(request: UpstreamRequest, sink: SwitchSink): UpstreamCall;
   stats(): { readonly connected: number; readonly pending: number; readonly running: number };
   /** A reload has put another in its place: once idle it gives its connections back, and says so. It still takes a latecomer. */
   retire(spent: () => void): void;

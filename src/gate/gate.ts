@@ -8,6 +8,7 @@ import { readHeaders } from './headers.js';
 import { normalHost } from './host.js';
 import { ownHeaders, trustHeaders } from './names.js';
 import { readTarget } from './target.js';
+import { upgradeProblem } from './upgrade.js';
 
 export { networkTest } from './client-address.js';
 export { normalHost } from './host.js';
@@ -47,11 +48,8 @@ export function createGate(context: GateContext): Gate {
     if (!host.ok) return host;
     const target = readTarget(raw.target, host.value);
     if (!target.ok) return target;
-    const expects = all.get('expect');
-    if (expects !== undefined && (expects.toLowerCase() !== '100-continue' || raw.httpVersion !== '1.1')) {
-      return no(refuse('gate.expectation', 'an expectation other than 100-continue'));
-    }
-    if (all.get('upgrade')?.toLowerCase() === 'websocket') return no(refuse('gate.upgrade', 'an upgrade'));
+    const wrong = expectationProblem(raw, all) ?? upgradeProblem(raw, all, framing.value);
+    if (wrong !== null) return no(wrong);
     const clientRequestId = all.get('x-request-id');
     return ok(
       CleanRequest.passed({
@@ -66,12 +64,19 @@ export function createGate(context: GateContext): Gate {
         clientAddress: clientAddress(raw.peerAddress, all.get('x-forwarded-for'), context.isTrustedProxy),
         clientRequestId: clientRequestId !== undefined && requestIdForm.test(clientRequestId) ? clientRequestId : null,
         userAgent: all.get('user-agent') ?? null,
-        expectsContinue: expects !== undefined,
+        expectsContinue: all.get('expect') !== undefined,
         body: raw.body,
         place: raw.place,
+        upgrade: raw.upgrade ?? null,
       }),
     );
   };
+}
+
+function expectationProblem({ httpVersion }: RawRequest, headers: ReadonlyMap<string, string>): Refusal | null {
+  const expects = headers.get('expect');
+  if (expects === undefined || (expects.toLowerCase() === '100-continue' && httpVersion === '1.1')) return null;
+  return refuse('gate.expectation', 'an expectation other than 100-continue');
 }
 
 function lineProblem({ httpVersion, method, target }: RawRequest): Refusal | null {

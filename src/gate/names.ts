@@ -39,6 +39,10 @@ export const ownHeaders: readonly string[] = [
   'content-encoding',
   'expect',
   'upgrade',
+  'sec-websocket-key',
+  'sec-websocket-version',
+  'sec-websocket-protocol',
+  'sec-websocket-extensions',
   'x-request-id',
 ];
 

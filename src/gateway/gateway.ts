@@ -3,3 +3,4 @@ export { listen, type Listener, type ListenOptions, type Shed } from './listen.j
 export type { AnswerOptions, Generation, Stages } from './stages.js';
 export type { InspectBudget } from './body.js';
 export { answerPublished, type Published } from './published.js';
+export { createMessageJudge, type JudgeMessage } from './message.js';

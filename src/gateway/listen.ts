@@ -1,5 +1,6 @@
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
 import { normalAddress } from '../base/address.js';
 import type { Clock } from '../base/clock.js';
 import { newDecisionId } from '../base/ids.js';
@@ -8,6 +9,7 @@ import type { Meter } from '../model/meter.js';
 import type { Place, Share } from '../model/place.js';
 import type { RawRequest } from '../model/request.js';
 import { IncomingBody, type BodyLimits } from './body.js';
+import { upgradeOf } from './client-message.js';
 import { clientErrorCode, endWith } from './client-error.js';
 import { OpenSockets, type SocketLimits, type Turn } from './open-sockets.js';
 import { toRaw } from './raw-request.js';
@@ -89,7 +91,7 @@ class Door implements Listener {
       Math.min(stallCheckMs, options.answerStallTimeoutMs),
     ).unref();
     const take = (request: IncomingMessage, response: ServerResponse): void => {
-      this.#sockets.queue(request.socket, new RequestTurn(request, response, this.#serve.bind(this)));
+      this.#sockets.queue(request.socket, new RequestTurn({ request, response }, this.#serve.bind(this)));
     };
     this.#server
       .on('connection', (socket: Socket) => {
@@ -105,6 +107,7 @@ class Door implements Listener {
         socket.on('error', () => undefined); // Node listens no more, and an error that nobody hears ends the process
         this.#sockets.queue(socket, this.#noRequest(socket, 'gate.method'));
       })
+      .on('upgrade', this.#upgrade.bind(this))
       .on('clientError', this.#notARequest.bind(this));
   }
 
@@ -177,12 +180,21 @@ class Door implements Listener {
       this.#turnAway(turn, place, body);
       return;
     }
-    const raw = toRaw(request, { body, place }, clock);
+    const raw = toRaw(request, { body, place, upgrade: turn.upgrade }, clock);
     turn.id = raw.id;
     handle(raw, response).catch((thrown: unknown) => {
       bug(thrown); // the path ends in an outcome whatever happens; if it does not, nobody may be left hanging
       response.destroy();
     });
+  }
+
+  /** Whoever asks before the answer to its last request is here wants two things to be read from the same bytes. */
+  #upgrade(request: IncomingMessage, _: Duplex, surplus: Buffer): void {
+    const { socket } = request;
+    socket.on('error', () => undefined); // as above
+    const isNext = this.#sockets.isQuiet(socket);
+    const turn = isNext ? new RequestTurn(upgradeOf(request, surplus), this.#serve.bind(this)) : null;
+    this.#sockets.queue(socket, turn ?? this.#noRequest(socket, 'gate.upgrade'));
   }
 
   #turnAway(turn: RequestTurn, code: RefusalCode, body: IncomingBody): void {

@@ -7,7 +7,7 @@ import type { RawRequest } from '../model/request.js';
 /** What the parser read, nothing merged and nothing decoded. */
 export const toRaw = (
   request: IncomingMessage,
-  { body, place }: Pick<RawRequest, 'body' | 'place'>,
+  { body, place, upgrade }: Pick<RawRequest, 'body' | 'place' | 'upgrade'>,
   clock: Clock,
 ): RawRequest => {
   const receivedAtMs = clock.nowMs();
@@ -22,5 +22,6 @@ export const toRaw = (
     peerAddress: normalAddress(request.socket.remoteAddress),
     body,
     place,
+    upgrade: upgrade ?? null,
   };
 };

@@ -1,4 +1,5 @@
 import { createServer, type Server } from 'node:http';
+import { ClientMessage } from './client-message.js';
 
 const headBytesMax = 16_384;
 
@@ -21,6 +22,7 @@ export function newServer(options: ServerSettings): Server {
     joinDuplicateHeaders: false,
     rejectNonStandardBodyWrites: false,
     noDelay: true,
+    IncomingMessage: ClientMessage,
   });
   server.maxHeadersCount = 0; // Node 20 drops surplus lines silently; the gate counts and refuses
   server.maxConnections = options.maxConnections;

@@ -5,7 +5,7 @@ import type { CleanRequest, RawRequest } from '../model/request.js';
 import type { Subject } from '../model/subject.js';
 import type { Asked, Enforcement, HeadFacts, Outcome, Trail } from '../model/trail.js';
 import type { Forward } from '../forward/forward.js';
-import type { Head } from '../resolve/resolve.js';
+import type { Head, ReadMessage } from '../resolve/resolve.js';
 import type { Published } from './published.js';
 import type { RpcAnswers } from './rpc-refusal.js';
 
@@ -16,6 +16,7 @@ export interface Stages {
   readonly gate: (raw: RawRequest) => Result<CleanRequest, Refusal>;
   readonly identify: (request: CleanRequest) => Maybe<Result<Identity, Refusal>>;
   readonly resolve: (request: CleanRequest, subject: Subject) => Result<Head, Refusal>;
+  readonly message: ReadMessage;
   /** What the head alone would get; asked for a client that waits for `100 Continue`, and for what lasts. */
   readonly preview: (identity: Identity, facts: HeadFacts, trail: Asked) => Refusal | null;
   readonly authorize: (identity: Identity, target: Target, trail: Trail) => Result<Permit, Refusal>;

@@ -1,7 +1,8 @@
 import type { Clock } from '../base/clock.js';
 import { messageOf, type Logger } from '../base/log.js';
+import { no } from '../base/result.js';
 import { Fault, refuse, type Refusal } from '../model/codes.js';
-import type { Lease, Leases } from '../model/lease.js';
+import type { Lease, Leases, MessageVerdict, TunnelMessage } from '../model/lease.js';
 import type { Meter } from '../model/meter.js';
 import type { Identity } from '../model/proofs.js';
 
@@ -9,6 +10,8 @@ import type { Identity } from '../model/proofs.js';
 export interface Judge {
   /** @param identity as it stands now; null where nobody was permitted. @returns why the lease is lost, or null */
   review(lease: Lease, identity: Identity | null): Refusal | Fault | null;
+  /** Decides on a message of a tunnel, records it, and says no where the policy does. */
+  message(lease: Lease, identity: Identity, message: TunnelMessage): Promise<MessageVerdict>;
 }
 
 export interface LeaseOptions {
@@ -63,6 +66,14 @@ class Book implements LeaseBook {
     const held: Held = { lease, judge: null, identity: null, reviewedMs: this.#ports.clock.monotonicMs() };
     this.#held.add(held);
     return () => this.#held.delete(held);
+  }
+
+  message(lease: Lease, message: TunnelMessage): Promise<MessageVerdict> {
+    const renewed = lease.permit?.identity.renewed();
+    const judge = this.#judge?.();
+    if (renewed === undefined || judge === undefined)
+      return Promise.reject(new Fault('self.bug', 'a message without a permit'));
+    return renewed.ok ? judge.message(lease, renewed.value, message) : Promise.resolve(no(lapsed(renewed.why)));
   }
 
   start(judge: () => Judge, options: () => LeaseOptions): void {

@@ -55,6 +55,10 @@ export const refusals = {
   'lease.expired': { status: 401, say: 'The credential expired while the request was under way.' },
   'lease.denied': { status: 403, say: 'The policy does not allow this request any more.' },
   'lease.shutdown': { status: 503, say: 'The gateway is about to stop. Try again later.' },
+  'tunnel.protocol': { status: 400, say: 'The WebSocket was not used as RFC 6455 wants it.' },
+  'tunnel.message': { status: 400, say: 'A WebSocket message is not in the form that this route accepts.' },
+  'tunnel.too-large': { status: 413, say: 'A WebSocket message is too large.' },
+  'tunnel.first': { status: 408, say: 'The first WebSocket message did not come in time.' },
   'limit.cost': { status: 429, say: 'This request costs more than the limit can ever hold.' },
 } as const satisfies Record<string, { status: number; say: string }>;
 

@@ -1,3 +1,4 @@
+import type { Result } from '../base/result.js';
 import type { Fault, Refusal } from './codes.js';
 import type { Permit } from './proofs.js';
 import type { CleanRequest } from './request.js';
@@ -11,8 +12,20 @@ export interface Lease {
   lost(why: Refusal | Fault): void;
 }
 
+/** A whole text message of a client on a tunnel. */
+export interface TunnelMessage {
+  readonly text: Buffer;
+  /** The first one has to name its space. */
+  readonly isFirst: boolean;
+}
+
+/** A yes is on disk before it is given; the caller says whether the message then went on. */
+export type MessageVerdict = Result<(wasForwarded: boolean) => void, Refusal | Fault>;
+
 /** Where leases are held and looked at again. */
 export interface Leases {
   /** @returns gives it back, once however often it is called */
   take(lease: Lease): () => void;
+  /** A decision on a message, as of a request of its own, under the generation in force. */
+  message(lease: Lease, message: TunnelMessage): Promise<MessageVerdict>;
 }

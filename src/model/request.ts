@@ -1,3 +1,4 @@
+import type { Socket } from 'node:net';
 import type { Readable } from 'node:stream';
 import type { Result } from '../base/result.js';
 import type { Refusal } from './codes.js';
@@ -20,6 +21,14 @@ export interface RequestBody {
   discard(): Promise<void>;
 }
 
+/** A client that asks for a WebSocket. */
+export interface Upgrade {
+  /** Its connection, for the frames behind a 101. */
+  readonly socket: Socket;
+  /** Bytes behind the head: it has to wait for the answer. */
+  readonly surplusBytes: number;
+}
+
 /** What the listener hands over: nothing merged, nothing decoded. */
 export interface RawRequest {
   /** Our id of the request and its decision. */
@@ -37,6 +46,7 @@ export interface RawRequest {
   readonly peerAddress: string;
   readonly body: RequestBody;
   readonly place: Place;
+  readonly upgrade?: Upgrade | null;
 }
 
 export interface HeaderField {
@@ -78,6 +88,8 @@ export class CleanRequest {
   readonly expectsContinue: boolean;
   readonly body: RequestBody;
   readonly place: Place;
+  /** Null for a request of HTTP and nothing else. */
+  readonly upgrade: Upgrade | null;
 
   private constructor(facts: CleanFacts) {
     this.id = facts.id;
@@ -94,11 +106,19 @@ export class CleanRequest {
     this.expectsContinue = facts.expectsContinue;
     this.body = facts.body;
     this.place = facts.place;
+    this.upgrade = facts.upgrade ?? null;
   }
 
   /** For the gate. */
   static passed(facts: CleanFacts): CleanRequest {
     return new CleanRequest(facts);
+  }
+
+  /** A message on the connection that this request opened: decided like a request of its own, from the same caller. */
+  message(own: Pick<CleanFacts, 'id' | 'receivedAtMs' | 'startedMs' | 'body'>): CleanRequest {
+    const { method, path, query, headers, host, clientAddress, clientRequestId, userAgent, place, upgrade } = this;
+    const caller = { method, path, query, headers, host, clientAddress, clientRequestId, userAgent, place, upgrade };
+    return new CleanRequest({ ...caller, expectsContinue: false, ...own });
   }
 
   /** Value of the only header of that lower-case name; the gate has refused duplicates of every name that anything reads. */
@@ -124,4 +144,5 @@ export type CleanFacts = Pick<
   | 'expectsContinue'
   | 'body'
   | 'place'
->;
+> &
+  Partial<Pick<CleanRequest, 'upgrade'>>;

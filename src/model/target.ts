@@ -12,14 +12,25 @@ export interface SpaceSet {
   readonly explicit: boolean;
 }
 
+/** What a tunnel may carry, and which of its messages are decided. */
+export interface WebSocketFacts {
+  /** `first` decides once, `each` whenever a message names a space; both read text that is strict JSON. */
+  readonly messages: 'none' | 'first' | 'each';
+  /** Those that a client may offer the server. */
+  readonly subprotocols: readonly string[];
+  /** `permessage-deflate` may be agreed on; nothing is read then. */
+  readonly compression: boolean;
+}
+
 /** A route of the profile, as far as decision, limits, record and forwarding need it. */
 export interface RouteFacts {
   readonly id: string;
   readonly action: string;
   readonly permission: Permission;
   readonly class: DataClass;
-  /** Server-sent events: no idle limit of the answer's body. */
-  readonly stream: 'sse' | null;
+  /** Server-sent events, or a WebSocket: no idle limit of the answer's body. */
+  readonly stream: 'sse' | 'websocket' | null;
+  readonly websocket?: WebSocketFacts;
 }
 
 /** What an answer must hold before the caller sees it. Pointers are lists of keys; an empty one is the document itself. */

@@ -15,6 +15,8 @@ export interface Trail {
   readonly raw: RawRequest;
   readonly generation: string;
   readonly enforcement: Enforcement;
+  /** Id of the request whose connection this came by; absent for a request of its own. */
+  readonly session?: string;
   request: CleanRequest | null;
   subject: Subject | null;
   target: Target | null;

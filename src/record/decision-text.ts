@@ -65,7 +65,7 @@ const callerText = (trail: Trail): string =>
   `"id":${quoted(trail.raw.id, 64)},"subject":${subjectText(trail.subject)},` +
   `"client_address":${quoted(trail.request?.clientAddress ?? trail.raw.peerAddress, 64)},` +
   `"user_agent":${quotedOrNull(trail.request?.userAgent ?? null, 192)},` +
-  `"client_request_id":${quotedOrNull(trail.request?.clientRequestId ?? null, 128)},"session":null,` +
+  `"client_request_id":${quotedOrNull(trail.request?.clientRequestId ?? null, 128)},"session":${quotedOrNull(trail.session ?? null, 64)},` +
   `"method":${quoted(trail.raw.method, 32)},"path":${quoted(pathOf(trail), 256)}`;
 
 function verdictText(trail: Trail, verdict: Verdict, caps: ListCaps): string {

@@ -21,6 +21,7 @@ const byRoom: Readonly<Record<string, AuditEventType>> = {
   object: 'authorization.space-refused',
   authorize: 'authorization.denied',
   policy: 'authorization.denied',
+  tunnel: 'security.malformed-request',
   lease: 'authorization.denied',
   limit: 'rate_limit.exceeded',
 };

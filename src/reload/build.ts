@@ -12,7 +12,7 @@ import { createIdentify, type FailureBuckets, type KeyRing, type Verifier } from
 import type { Judge, LeaseBook } from '../lease/lease.js';
 import { createLimit, type Buckets } from '../limit/limit.js';
 import { createRecord, type AuditLog, type RecordStage } from '../record/record.js';
-import { createResolve } from '../resolve/resolve.js';
+import { createMessageReader, createResolve } from '../resolve/resolve.js';
 import { createJudge } from './judge.js';
 import { answerHolding, objectLookups, watchingMoves, type ObjectBook } from './objects.js';
 import { answerOptions, publishedOf, rpcHeaders } from './rpc.js';
@@ -79,17 +79,20 @@ export function buildGeneration(sources: Sources, parts: LongLived): BuiltGenera
     }),
     forward: watchingMoves(forwardStage(sources, upstream, parts), sources.profile, parts.objectBook),
   };
-  return {
+  const generation: Generation = {
     hash: sources.hash,
     enforcement,
     stages,
     answers: answerOptions(sources),
     published: publishedOf(sources),
+  };
+  return {
+    ...generation,
     sources,
     upstream,
     builtAtMs: parts.clock.nowMs(),
     shared,
-    judge: createJudge({ enforcement, stages }, sources),
+    judge: createJudge(generation, sources, parts.clock),
     malformed: shared.record.malformed,
     identifyOperator: identifyStage(sources, parts, new Set(['api_key', 'static_token'])),
   };
@@ -137,6 +140,7 @@ function sharedStages(sources: Sources, parts: LongLived): SharedStages {
         ...credentialHeader(sources),
       ],
     }),
+    message: createMessageReader({ profile: sources.profile, isKnownSpace: knownSpaces(sources, parts) }),
     preview: createPreview(policyContext),
     authorize: createAuthorize(policyContext),
     limit: createLimit({ buckets: parts.buckets, clock, meter, system: config.limits.system ?? null }),
@@ -164,7 +168,7 @@ function learnSpaces(trail: Trail, outcome: Outcome, { createdSpaces }: LongLive
 }
 
 function forwardStage(sources: Sources, upstream: Upstream, parts: LongLived): Stages['forward'] {
-  const { upstream: options, identity_headers: names } = sources.loaded.config;
+  const { upstream: options, streams, identity_headers: names } = sources.loaded.config;
   const { credential, profile } = sources;
   const credentials = new Set(['authorization', 'x-api-key', ...credentialHeader(sources)]);
   const ours = [...identityHeaders(sources), 'x-request-id'];
@@ -193,6 +197,7 @@ function forwardStage(sources: Sources, upstream: Upstream, parts: LongLived): S
       upstreamAuthority: new URL(options.url).host.toLowerCase(),
       injectsCredential: credential !== null,
     },
+    tunnel: { messageMaxBytes: streams.message_max_bytes, firstMessageMs: streams.first_message_timeout_ms },
     bodyTimeoutMs: options.body_timeout_ms,
     streamIdleTimeoutMs: options.stream_idle_timeout_ms,
     deadlineMs: options.deadline_ms,

@@ -1,18 +1,20 @@
 import { lapsed, type Judge } from '../lease/lease.js';
+import type { Clock } from '../base/clock.js';
 import { ok, type Result } from '../base/result.js';
 import { refuse, type Refusal } from '../model/codes.js';
 import type { Identity, Permit } from '../model/proofs.js';
 import type { SpaceSet } from '../model/target.js';
 import type { HeadFacts } from '../model/trail.js';
-import type { Generation } from '../gateway/gateway.js';
+import { createMessageJudge, type Generation } from '../gateway/gateway.js';
 import type { Sources } from './sources.js';
 
 type Law = Pick<Generation, 'enforcement' | 'stages'>;
 
 /** Judges what lasts as this generation would judge it if it came now. */
-export function createJudge(law: Law, { modes }: Pick<Sources, 'modes'>): Judge {
+export function createJudge(law: Generation, { modes }: Pick<Sources, 'modes'>, clock: Clock): Judge {
   const taken: ReadonlySet<string> = modes;
   return {
+    message: createMessageJudge(law, clock),
     review({ permit }, identity) {
       if (law.enforcement !== 'enforce') return null; // nothing is blocked, so nothing is broken off
       if (permit === null || identity === null) return refuse('lease.denied', 'was only observed, and is enforced now');

@@ -28,6 +28,8 @@ export interface CompiledRoute {
   /** The server learns the decided space whatever the request holds: it is written, or stands in a credential that is made for it. */
   readonly isTold: boolean;
   readonly fixed: string | null;
+  /** How a message on its WebSocket is read: as the body of a request. */
+  readonly message: CompiledRoute | null;
   readonly segments: readonly NamedCarrier[];
   readonly claims: readonly NamedCarrier[];
   /** Null where no JSON body is read. */
@@ -135,13 +137,8 @@ function compileRoute(data: RouteData, profile: ProfileData, wide: readonly Carr
     answer: compileAnswerRule(data),
     method: methodOf(data),
     mcp: compileEndpoint(data, profile, wide),
-    facts: {
-      id: data.id,
-      action: data.action,
-      permission: data.permission,
-      class: data.class,
-      stream: data.stream ?? null,
-    },
+    facts: factsOf(data),
+    message: data.websocket === undefined ? null : compileRoute(messageRoute(data, data.websocket), profile, wide),
     carriers,
     writes,
     isTold: writes !== null || carriers.some(({ kind }) => kind === 'claim'),
@@ -166,6 +163,24 @@ function compileEndpoint(
   const base: RouteData = { ...data };
   delete base.protocol;
   return compileMcp(profile.mcp, base, (route) => compileRoute(route, profile, wide));
+}
+
+const factsOf = (data: RouteData): RouteFacts => ({
+  id: data.id,
+  action: data.action,
+  permission: data.permission,
+  class: data.class,
+  stream: data.stream ?? null,
+  ...(data.websocket !== undefined && { websocket: data.websocket }),
+});
+
+/** A message as if it came by POST: the same rules for its carriers as for those of a body. */
+function messageRoute(data: RouteData, { space, absent }: NonNullable<RouteData['websocket']>): RouteData {
+  const absence = absent ?? data.absent;
+  const asPost: RouteData = { ...data, match: `POST ${templateOf(data)}`, space: [...space], body: 'json' };
+  delete asPost.stream;
+  delete asPost.websocket;
+  return absence === undefined ? asPost : { ...asPost, absent: absence };
 }
 
 function compileBody(

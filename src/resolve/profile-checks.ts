@@ -111,7 +111,22 @@ function routeProblems(route: RouteData, data: ProfileData, tell: Tell): void {
     tell(['empty'], 'ALL needs a carrier in a document: body, body-list, body-any, body-first or query-json');
   if (route.body === 'stream' && (route.strict_keys === true || route.refuse_body_keys.length > 0))
     tell(['body'], 'stream is passed on unread: strict_keys and refuse_body_keys need json or form');
+  for (const [place, message] of webSocketProblems(route)) tell([place], message);
   if (route.body !== 'json' && route.body_rules.length > 0) tell(['body_rules'], 'needs body: json');
+}
+
+/** A tunnel says what it carries, and nothing else does. */
+function* webSocketProblems(route: RouteData): Generator<readonly [place: string, message: string]> {
+  const { stream, websocket } = route;
+  if ((stream === 'websocket') !== (websocket !== undefined))
+    yield ['stream', 'websocket and the section websocket belong together: set both or neither'];
+  if (websocket === undefined) return;
+  const { messages, space, when, compression } = websocket;
+  if (methodOf(route) !== 'GET') yield ['match', 'a WebSocket begins with GET'];
+  if (messages === 'none' && (space.length > 0 || when !== undefined))
+    yield ['websocket', 'messages: none reads no message: leave out space and when, or set first or each'];
+  if (messages !== 'none' && space.length === 0) yield ['websocket', `messages: ${messages} needs space`];
+  if (messages !== 'none' && compression) yield ['websocket', `compression needs messages: none`];
 }
 
 /** What a carrier of this kind is cut at may not stand in a name. */

@@ -10,6 +10,7 @@ import type { RouteFacts, SpaceSet } from '../model/target.js';
 import type { CompiledRoute, Profile } from './compile.js';
 import { readForm, statedInForm } from './form.js';
 import type { Head } from './head.js';
+import { headProblem, readsBody } from './head-problem.js';
 import { rewriteCarriers, statedInHead } from './head-carriers.js';
 import type { McpTable } from './mcp.js';
 import { bodilessUse, McpHead, noSessions, openMcp, type Finish, type McpContext, type McpUse } from './mcp-head.js';
@@ -19,6 +20,7 @@ import { decideSpaces } from './space.js';
 import type { Statement } from './statement.js';
 import { statedInTree } from './tree-rules.js';
 
+export { createMessageReader, type ReadMessage } from './message.js';
 export { builtInProfiles, findProfile } from './built-in.js';
 export { compileProfile, type Profile } from './compile.js';
 export type { Head } from './head.js';
@@ -89,37 +91,6 @@ const noLookup: FindObject = () => {
 
 const withHead = (methods: readonly string[]): readonly string[] =>
   methods.includes('GET') ? [...methods, 'HEAD'] : methods;
-
-const readsBody = (route: CompiledRoute, { body }: CleanRequest): boolean =>
-  route.data.body !== 'stream' && body.framing !== 'none' && body.length !== 0;
-
-/** What can be refused before a byte of the body is read. */
-function headProblem(
-  { profile, inspectMaxBytes }: ResolveContext,
-  route: CompiledRoute,
-  request: CleanRequest,
-): Refusal | null {
-  for (const { name } of request.query) {
-    if (profile.refusedQuery.has(name.toLowerCase())) return refuse('resolve.query', `query ${name.toLowerCase()}`);
-  }
-  if (!readsBody(route, request)) return null;
-  const type = request.header('content-type');
-  const wanted = route.form === null ? jsonType : formType;
-  if (type === undefined || !wanted.test(type))
-    return refuse(
-      'resolve.content-type',
-      `not ${route.form === null ? 'application/json' : 'a URL-encoded form'} in UTF-8`,
-    );
-  const encoding = request.header('content-encoding');
-  if (encoding !== undefined && encoding.toLowerCase() !== 'identity')
-    return refuse('resolve.content-type', 'a content encoding');
-  if ((request.body.length ?? 0) > inspectMaxBytes)
-    return refuse('gate.body-too-large', `over ${String(inspectMaxBytes)} bytes`);
-  return null;
-}
-
-const jsonType = /^application\/json[ \t]*(?:;[ \t]*charset=(?:utf-8|"utf-8")[ \t]*)?$/i;
-const formType = /^application\/x-www-form-urlencoded[ \t]*(?:;[ \t]*charset=(?:utf-8|"utf-8")[ \t]*)?$/i;
 
 interface Facts {
   readonly request: CleanRequest;

@@ -33,6 +33,36 @@ const bodyRule = z.strictObject({
 
 export const absences = ['default', 'refuse', 'ALL', 'own'] as const;
 
+const webSocket = z.strictObject({
+  messages: z
+    .enum(['none', 'first', 'each'])
+    .describe(
+      'none: the handshake decides; first: the first message does as well, and the later ones pass unread; each: every text message is read, and decided where it names a space.',
+    ),
+  space: z
+    .array(
+      z.string().regex(/^body/, 'must be a carrier of a JSON body').regex(carrierText, `must be one of ${carrierWish}`),
+    )
+    .default([])
+    .describe('Where a message names its space.'),
+  absent: z.enum(absences).optional().describe('What a deciding message without any carrier means.'),
+  when: z
+    .strictObject({
+      field: fieldName.describe('Top-level field of the message.'),
+      equals: z
+        .string()
+        .regex(/^[!-~]{1,64}$/, 'must be 1 to 64 visible characters')
+        .describe('Its text, in any case.'),
+    })
+    .optional()
+    .describe('Messages that decide even where no carrier stands in them; the first one must be of them.'),
+  subprotocols: z
+    .array(z.string().regex(/^[A-Za-z0-9._-]{1,64}$/, 'must be the name of a subprotocol'))
+    .default([])
+    .describe('Subprotocols that a client may offer; others are left out.'),
+  compression: z.boolean().default(false).describe('permessage-deflate may be agreed on; only with messages: none.'),
+});
+
 export const routeSchema = z
   .strictObject({
     id: z
@@ -66,7 +96,11 @@ export const routeSchema = z
       .literal('mcp')
       .optional()
       .describe('mcp: the endpoint of an MCP server; what a message is, is decided by the section mcp.'),
-    stream: z.literal('sse').optional().describe('The answer is a stream of server-sent events.'),
+    stream: z
+      .enum(['sse', 'websocket'])
+      .optional()
+      .describe('The answer is a stream of server-sent events, or the request opens a WebSocket.'),
+    websocket: webSocket.optional().describe('What the WebSocket may carry, and which of its messages are decided.'),
     body: z
       .enum(['json', 'form', 'stream'])
       .default('json')

@@ -54,12 +54,14 @@ function handedOver(proof: Receipt | Observed): UpstreamRequest {
         handed.push(request);
         return { abort: () => undefined, resume: () => undefined };
       },
+      switch: () => ({ abort: () => undefined, resume: () => undefined }),
       stats: () => ({ connected: 0, pending: 0, running: 0 }),
       retire: () => undefined,
       close: () => Promise.resolve(),
     },
     clock: systemClock,
-    leases: { take: () => () => undefined },
+    leases: { take: () => () => undefined, message: () => Promise.reject(new Error('no tunnel')) },
+    tunnel: { messageMaxBytes: 1, firstMessageMs: 1 },
     holding: null as never, // no answer is held here
     request: {
       identity: {

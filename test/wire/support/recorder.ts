@@ -18,6 +18,8 @@ export interface Reply {
   end(bytes?: string | Buffer): void;
   /** RST instead of FIN. */
   reset(): void;
+  /** From now on the bytes of this connection are no requests: it speaks another protocol. */
+  takeOver(take: (bytes: Buffer) => void): void;
   /** Resolves when the connection is closed. */
   readonly gone: Promise<void>;
 }
@@ -179,9 +181,11 @@ export class Recorder {
     const connection = (this.#connections += 1);
     this.#sockets.add(socket);
     const gone = new Promise<void>((resolve) => socket.once('close', () => resolve()));
+    let taker: ((bytes: Buffer) => void) | null = null;
     const reply: Reply = {
       socket,
       gone,
+      takeOver: (take) => (taker = take),
       write: (bytes) => void socket.write(typeof bytes === 'string' ? Buffer.from(bytes, 'latin1') : bytes),
       end: (bytes = '') => void socket.end(typeof bytes === 'string' ? Buffer.from(bytes, 'latin1') : bytes),
       reset: () => void socket.resetAndDestroy(),
@@ -215,7 +219,8 @@ export class Recorder {
       this.received += bytes.length;
       this.#kept += bytes.length;
       if (this.#kept <= bytesKeptMax) this.#chunks.push({ connection, bytes });
-      reader.push(bytes);
+      if (taker === null) reader.push(bytes);
+      else taker(bytes);
       this.#look();
     });
     socket.on('error', () => undefined); // the other side may leave as it likes

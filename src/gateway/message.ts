@@ -1,0 +1,127 @@
+import { newDecisionId } from '../base/ids.js';
+import type { Clock } from '../base/clock.js';
+import { no, ok } from '../base/result.js';
+import { refuse, type Fault, type Refusal } from '../model/codes.js';
+import type { Lease, MessageVerdict, TunnelMessage } from '../model/lease.js';
+import { freePlace } from '../model/place.js';
+import type { Identity } from '../model/proofs.js';
+import type { CleanRequest, RequestBody } from '../model/request.js';
+import type { Outcome, Trail } from '../model/trail.js';
+import { asFault, statusOf } from './respond.js';
+import type { Generation } from './stages.js';
+
+/** Decides on a message of a tunnel. */
+export type JudgeMessage = (lease: Lease, identity: Identity, message: TunnelMessage) => Promise<MessageVerdict>;
+
+/** The way of a message that names a space: the same steps as for a request, from resolve to record, and one outcome. */
+export function createMessageJudge(generation: Generation, clock: Clock): JudgeMessage {
+  const { enforcement, stages } = generation;
+  return async ({ request: opener }, identity, message) => {
+    if (enforcement !== 'enforce') return ok(() => undefined); // decided at the handshake, and nothing is blocked now
+    const request = messageOf(opener, message, clock);
+    const trail = trailOf(generation, { request, opener, identity });
+    const end = (outcome: Pick<Outcome, 'code' | 'notForwarded' | 'status'>): void => {
+      const { text } = message;
+      stages.record.outcome(trail, { ...outcome, ...ended(outcome), requestBytes: text.length });
+    };
+    const refused = async (why: Refusal | Fault): Promise<MessageVerdict> => {
+      await stages.record.refusal(trail, why);
+      end({ status: statusOf(why.code), code: why.code, notForwarded: why.code });
+      return no(why);
+    };
+    try {
+      const why = await pass(generation, { request, trail, identity, message });
+      if (why === 'undecided') return ok(() => undefined);
+      if (why !== null) return await refused(why);
+    } catch (thrown) {
+      return refused(asFault(thrown, () => undefined));
+    }
+    return ok((wasForwarded) => {
+      end({ status: tunnelStatus, code: null, notForwarded: wasForwarded ? null : 'client.left' });
+    });
+  };
+}
+
+const tunnelStatus = 101;
+
+const ended = ({ code }: Pick<Outcome, 'code'>): Pick<Outcome, 'endedBy' | 'responseBytes' | 'upstreamMs'> => ({
+  endedBy: code === null ? 'completed' : 'gateway',
+  responseBytes: 0,
+  upstreamMs: null,
+});
+
+interface Passing {
+  readonly request: CleanRequest;
+  readonly trail: Trail;
+  readonly identity: Identity;
+  readonly message: TunnelMessage;
+}
+
+/** @returns why not; null when the yes is on disk; `undecided` for a message that names nothing */
+async function pass(
+  { stages }: Generation,
+  { request, trail, identity, message }: Passing,
+): Promise<Refusal | Fault | null | 'undecided'> {
+  const target = stages.message(request, identity.subject, message);
+  if (!target.ok) return target.why;
+  if (target.value === null) return 'undecided';
+  trail.target = target.value;
+
+  const permit = stages.authorize(identity, target.value, trail);
+  if (!permit.ok) return permit.why;
+
+  const admission = await stages.limit(permit.value, trail);
+  if (!admission.ok) return admission.why;
+
+  const receipt = await stages.record.decision(admission.value, trail);
+  return receipt.admission.permit.identity.live();
+}
+
+function messageOf(opener: CleanRequest, { text }: TunnelMessage, clock: Clock): CleanRequest {
+  const receivedAtMs = clock.nowMs();
+  const body = wholeBody(text.length);
+  return opener.message({ id: newDecisionId(receivedAtMs), receivedAtMs, startedMs: clock.monotonicMs(), body });
+}
+
+const wholeBody = (length: number): RequestBody => ({
+  framing: 'length',
+  length,
+  isComplete: true,
+  received: length,
+  collect: () => Promise.resolve(no(refuse('tunnel.message', 'a message is read already'))),
+  stream: () => {
+    throw new Error('a message is no stream');
+  },
+  discard: () => Promise.resolve(),
+});
+
+interface Origin {
+  readonly request: CleanRequest;
+  readonly opener: CleanRequest;
+  readonly identity: Identity;
+}
+
+const trailOf = ({ hash, enforcement }: Generation, { request, opener, identity }: Origin): Trail => ({
+  raw: {
+    id: request.id,
+    receivedAtMs: request.receivedAtMs,
+    startedMs: request.startedMs,
+    method: request.method,
+    target: request.path,
+    httpVersion: '1.1',
+    rawHeaders: [],
+    peerAddress: request.clientAddress,
+    body: request.body,
+    place: freePlace,
+  },
+  generation: hash,
+  enforcement,
+  session: opener.id,
+  request,
+  subject: identity.subject,
+  target: null,
+  stated: null,
+  decision: null,
+  input: null,
+  limit: null,
+});
