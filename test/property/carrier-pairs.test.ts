@@ -129,6 +129,70 @@ for (const [, profile] of profiles) {
   });
 }
 
+type Mcp = { readonly tools: Readonly<Record<string, { readonly space: unknown }>> };
+
+/** Arguments of a tool that name a space (`argument:NAME`, which the schema writes out), with what names this one there. */
+const argumentsFor = (space: unknown, name: string): readonly (readonly [key: string, value: unknown])[] =>
+  (Array.isArray(space) ? (space as readonly string[]) : []).flatMap((text) => {
+    const [, form = '', key = ''] = /^body(-list|-any|-first|-uri)?:\/params\/arguments\/(.+)$/.exec(text) ?? [];
+    if (key === '') return [];
+    const isList = form === '-list' || form === '-first';
+    return [[key, isList ? [name] : form === '-uri' ? `memory://${name}/notes` : name] as const];
+  });
+
+for (const [, profile] of profiles.filter(([, { data }]) => 'mcp' in data && data.mcp !== undefined)) {
+  const { data } = profile;
+  const { tools } = (data as unknown as { readonly mcp: Mcp }).mcp;
+  const endpoint = data.routes.find(({ match }) => match.startsWith('POST '))?.match.slice('POST '.length) ?? '';
+  const [alpha, beta] = namesOf(data);
+  const headers = profile.headerCarriers.map(({ label }) => label);
+  const call = async (
+    tool: string,
+    held: Readonly<Record<string, unknown>>,
+    lines: readonly string[],
+  ): Promise<number> => {
+    const body = { jsonrpc: '2.0', id: 1, method: 'tools/call', params: { name: tool, arguments: held } };
+    const pass = createPass(profile, { subject: keyOf(alpha), known: [alpha, beta] });
+    const resolved = await pass.all({ method: 'POST', target: endpoint, headers: lines, body });
+    if (!resolved.ok) return refusals[resolved.why.code].status;
+    const permit = authorize(
+      Identity.verified(keyOf(alpha), () => null),
+      resolved.value,
+      trail(),
+    );
+    return permit.ok ? 200 : refusals[permit.why.code].status;
+  };
+
+  t.test(
+    `${data.name}: no argument of a tool, alone or beside another carrier, names a foreign space and passes`,
+    async (t) => {
+      const counts: Record<string, number> = {};
+      const refused = (name: string, statuses: readonly number[], status: number): void => {
+        counts[String(status)] = (counts[String(status)] ?? 0) + 1;
+        if (!statuses.includes(status)) t.fail(`${name}: ${String(status)}`);
+      };
+      for (const [tool, { space }] of Object.entries(tools)) {
+        const foreign = argumentsFor(space, beta);
+        const own = argumentsFor(space, alpha);
+        for (const [at, [key, value]] of foreign.entries()) {
+          refused(`${tool} ${key}`, [400, 403], await call(tool, { [key]: value }, []));
+          for (const header of headers)
+            refused(`${tool} ${key}, ${header}`, [400], await call(tool, { [key]: value }, [header, alpha]));
+          for (const [other, mine] of own.filter((_, index) => index !== at))
+            refused(`${tool} ${key}, ${other}`, [400], await call(tool, { [key]: value, [other]: mine }, []));
+        }
+        for (const [key, value] of own) {
+          const status = await call(tool, { [key]: value }, []);
+          counts[`own ${String(status)}`] = (counts[`own ${String(status)}`] ?? 0) + 1;
+        }
+      }
+      t.comment(JSON.stringify(counts));
+      const isNamed = Object.values(tools).some(({ space }) => argumentsFor(space, alpha).length > 0);
+      t.ok(!isNamed || (counts['own 200'] ?? 0) > 0, 'the own space passes');
+    },
+  );
+}
+
 /** Of each route the first case of each ending, alone and in a pair, where a key can state it. */
 function sampleOf(profile: Profile): readonly PairCase[] {
   return routesOf(profile).flatMap((route) => {

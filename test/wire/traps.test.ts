@@ -11,9 +11,9 @@ import { send } from './support/wire.js';
  * server, to see that the bait is there; through such a proxy, which must fall into it; and through memgate, which must not.
  *
  * The other traps have their tests elsewhere:
- *   7 headers that open the server     test/wire/trust-headers.test.ts
- *   8 mirrored MCP headers, batches    test/mcp
- *   9 second doors, WebSocket          test/wire/up*.test.ts, test/sidedoors
+ *   7 headers that open the server     test/wire/traps-trust.test.ts
+ *   8 mirrored MCP headers, batches    test/wire/mcp.test.ts
+ *   9 second doors, WebSocket          test/sidedoors/sidedoors.test.ts, and the tests of streams
  */
 
 /** What is remembered: one text a space. Nobody but a caller of beta may see beta's. */
