@@ -37,13 +37,21 @@ interface Asked {
   readonly body: any;
 }
 
-/** A read of a name that is not there makes it, as Engram's registry does. */
+/** The spaces that are read; a name that is not there is made by it, as Engram's registry does. */
 function read(space: string): string[] {
   if (!notes.has(space)) notes.set(space, '');
-  return [notes.get(space) ?? ''];
+  return [space];
 }
 
-const everything = (): string[] => [...notes.values()];
+const everything = (): string[] => [...notes.keys()];
+/** An object of beta's, which its id alone opens. */
+const betasId = '5f0c2a4e-7a52-4d0f-9d0b-1f2e3d4c5b6a';
+/** The texts, and whose they are, in the forms in which mem0 and LangGraph say it. */
+const answerOf = (spaces: readonly string[]): object => ({
+  notes: spaces.map((space) => notes.get(space)),
+  user_id: spaces[0],
+  items: spaces.map((space) => ({ namespace: [space, 'x'], value: {} })),
+});
 const firstOf = (value: string | string[] | undefined): string | undefined => (Array.isArray(value) ? value[0] : value);
 
 /** The spaces of a filter, where a later key wins and `*` is everybody, as mem0's two filter functions do. */
@@ -59,7 +67,7 @@ const readings: Readonly<Record<string, (asked: Asked) => string[]>> = {
     read(firstOf(headers['x-memory-space']) ?? query.get('space') ?? 'default'),
   'engram /api/v1/query': ({ headers, body }) =>
     read(String(body.memory_space_id ?? firstOf(headers['x-memory-space']) ?? 'default')),
-  'mem0 /memories/m-beta': () => read('beta'),
+  [`mem0 /memories/${betasId}`]: () => read('beta'),
   'mem0 /search': ({ body }) => {
     const user = filtered({ user_id: body.user_id, ...body.filters });
     return user === '*' || user === undefined ? everything() : read(user);
@@ -97,7 +105,7 @@ const memoryPort = await listening(
         body: bytes.length === 0 ? {} : JSON.parse(bytes.toString()),
       };
       const reading = readings[`${inForce} ${asked.path}`];
-      const text = JSON.stringify({ notes: reading === undefined ? null : reading(asked) });
+      const text = JSON.stringify(answerOf(reading === undefined ? [] : reading(asked)));
       response.writeHead(reading === undefined ? 404 : 200, { 'Content-Type': 'application/json' }).end(text);
     });
   }),
@@ -201,7 +209,7 @@ const traps: readonly Trap[] = [
     profile: 'mem0',
     fair: { method: 'POST', target: '/search', body: { query: 'q', user_id: 'alpha' } },
     // 404 where the profile asks the server whose it is.
-    baits: [{ target: '/memories/m-beta', status: [403, 404], code: /./ }],
+    baits: [{ target: `/memories/${betasId}`, status: [403, 404], code: /./ }],
   },
   {
     row: 5,
@@ -276,7 +284,7 @@ for (const { row, name, profile, baits, fair } of traps) {
     }
     reset();
     const { answers } = await send(program.port, bytesFor(fair));
-    t.strictSame(answers[0]?.json(), { notes: ['what alpha knows'] }, 'and the caller’s own is there');
+    t.strictSame(answers[0]?.json().notes, ['what alpha knows'], 'and the caller’s own is there');
   });
 }
 
