@@ -18,4 +18,15 @@ export const servers = [
     ],
   },
   { name: 'chroma', from: 'npm', packages: ['chromadb-js-bindings-linux-x64-gnu@1.0.3'] }, // 416 MB: long runs only
+  {
+    // The server, the bridge that gives it HTTP, and the official clients of both generations of the protocol.
+    name: 'mcp-memory',
+    from: 'npm',
+    packages: [
+      '@modelcontextprotocol/server-memory@2026.8.31',
+      'mcp-proxy@6.7.19',
+      '@modelcontextprotocol/sdk@1.32.2',
+      '@modelcontextprotocol/client@2.4.0',
+    ],
+  },
 ];

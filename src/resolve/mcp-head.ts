@@ -98,8 +98,10 @@ class OwnSession implements SessionUse {
 }
 
 /** A stream of the server's own messages, and the end of a session, say nothing in a body. */
-export function bodilessUse(session: SessionUse, table: McpTable<CompiledRoute>): McpUse {
-  return useOf({ id: null, session, lists: table.lists }, { tool: null, params: {} }, table);
+export function bodilessUse(session: SessionUse, table: McpTable<CompiledRoute>, { method }: CompiledRoute): McpUse {
+  // A stream may repeat what was sent before, lists among it.
+  const lists = method === 'GET' ? table.lists : null;
+  return useOf({ id: null, session, lists }, { tool: null, params: {} }, table);
 }
 
 const identity = [['Accept-Encoding', 'identity']] as const;

@@ -76,7 +76,7 @@ function openHead(context: ResolveContext, asked: Asked, mcp: McpUse | null): Re
 function openEndpoint(context: ResolveContext, asked: Asked, table: McpTable<CompiledRoute>): Result<Head, Refusal> {
   const session = openMcp(context.mcp ?? noSessions, { ...asked, table });
   if (!session.ok) return session;
-  if (asked.route.method !== 'POST') return openHead(context, asked, bodilessUse(session.value, table));
+  if (asked.route.method !== 'POST') return openHead(context, asked, bodilessUse(session.value, table, asked.route));
   const finish: Finish = (route, use, body) => {
     const head = openHead(context, { ...asked, route }, use);
     return head.ok ? head.value.finishRead(body) : head;
