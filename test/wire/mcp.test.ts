@@ -256,53 +256,58 @@ await wireCase(t, program, { name: 'arguments are checked by the rules of their 
   );
 });
 
-await wireCase(t, program, { name: 'a session belongs to whoever opened it', allow: { ...allow, memoryMib: 128 } }, async (one) => {
-  const ids = ['session-of-ka-0001', 'session-of-kb-0002'];
-  one.recorder.script({ request: sessions(ids) });
-  const open = async (key: 'KA' | 'KB'): Promise<string> => {
-    const { answers } = await one.send(post(one, rpc('initialize', { protocolVersion: '2025-11-25' }), '', key));
-    return answers[0]?.header('mcp-session-id') ?? '';
-  };
-  const [a, b] = [await open('KA'), await open('KB')];
-  one.t.strictSame([a, b], ids, 'each is told its own');
-  const line = (id: string): string => `Mcp-Session-Id: ${id}\r\n`;
-  const bare = (method: string, id: string, key: 'KA' | 'KB'): string =>
-    `${method} /mcp HTTP/1.1\r\n${H}${one.key(key)}${accepts}${line(id)}\r\n`;
-  await one.passes('its own', post(one, rpc('ping'), line(a)));
-  await one.passes('its own stream', bare('GET', a, 'KA'));
-  for (const [name, bytes] of [
-    ['POST', post(one, rpc('ping'), line(a), 'KB')],
-    ['GET', bare('GET', a, 'KB')],
-    ['DELETE', bare('DELETE', a, 'KB')],
-    ['unknown', post(one, rpc('ping'), line('session-of-nobody'))],
-    ['in another case', post(one, rpc('ping'), line(a.toUpperCase()))],
-    ['not a session', post(one, rpc('ping'), line('a b'))],
-  ] as const) {
-    const { answers } = await one.refused(`a foreign ${name}`, bytes, { status: 404, code: 'mcp.session' });
-    one.t.match(rpcError(answers[0]?.json()), { code: -32001 }, name);
-  }
-  await one.refused('two sessions', post(one, rpc('ping'), line(a) + line(b)), { status: 400, code: 'gate.header' });
-  one.recorder.script({ request: sessions([a]) });
-  const { answers } = await one.send(post(one, rpc('initialize', { protocolVersion: '2025-11-25' }), '', 'KB'));
-  one.t.equal(
-    answers[0]?.header('mcp-session-id'),
-    undefined,
-    "a server that gives out somebody's session again does not give it away",
-  );
-  await one.refused('and it is not theirs', post(one, rpc('ping'), line(a), 'KB'), {
-    status: 404,
-    code: 'mcp.session',
-  });
-  await reload(one);
-  await one.passes('a reload changes nothing', post(one, rpc('ping'), line(a)));
-  one.recorder.script({
-    request: (_, reply) => reply.write('HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 2\r\n\r\nOK'),
-  });
-  await one.passes('its end, whatever is said of it', bare('DELETE', a, 'KA'));
-  await one.refused('is the end', post(one, rpc('ping'), line(a)), { status: 404, code: 'mcp.session' });
-  one.t.notOk(program.stderr.includes(a), 'no session in the process log');
-  one.t.notOk(program.audit.textSince(one.from.audit).includes(a), 'nor in the audit log');
-});
+await wireCase(
+  t,
+  program,
+  { name: 'a session belongs to whoever opened it', allow: { ...allow, memoryMib: 128 } },
+  async (one) => {
+    const ids = ['session-of-ka-0001', 'session-of-kb-0002'];
+    one.recorder.script({ request: sessions(ids) });
+    const open = async (key: 'KA' | 'KB'): Promise<string> => {
+      const { answers } = await one.send(post(one, rpc('initialize', { protocolVersion: '2025-11-25' }), '', key));
+      return answers[0]?.header('mcp-session-id') ?? '';
+    };
+    const [a, b] = [await open('KA'), await open('KB')];
+    one.t.strictSame([a, b], ids, 'each is told its own');
+    const line = (id: string): string => `Mcp-Session-Id: ${id}\r\n`;
+    const bare = (method: string, id: string, key: 'KA' | 'KB'): string =>
+      `${method} /mcp HTTP/1.1\r\n${H}${one.key(key)}${accepts}${line(id)}\r\n`;
+    await one.passes('its own', post(one, rpc('ping'), line(a)));
+    await one.passes('its own stream', bare('GET', a, 'KA'));
+    for (const [name, bytes] of [
+      ['POST', post(one, rpc('ping'), line(a), 'KB')],
+      ['GET', bare('GET', a, 'KB')],
+      ['DELETE', bare('DELETE', a, 'KB')],
+      ['unknown', post(one, rpc('ping'), line('session-of-nobody'))],
+      ['in another case', post(one, rpc('ping'), line(a.toUpperCase()))],
+      ['not a session', post(one, rpc('ping'), line('a b'))],
+    ] as const) {
+      const { answers } = await one.refused(`a foreign ${name}`, bytes, { status: 404, code: 'mcp.session' });
+      one.t.match(rpcError(answers[0]?.json()), { code: -32001 }, name);
+    }
+    await one.refused('two sessions', post(one, rpc('ping'), line(a) + line(b)), { status: 400, code: 'gate.header' });
+    one.recorder.script({ request: sessions([a]) });
+    const { answers } = await one.send(post(one, rpc('initialize', { protocolVersion: '2025-11-25' }), '', 'KB'));
+    one.t.equal(
+      answers[0]?.header('mcp-session-id'),
+      undefined,
+      "a server that gives out somebody's session again does not give it away",
+    );
+    await one.refused('and it is not theirs', post(one, rpc('ping'), line(a), 'KB'), {
+      status: 404,
+      code: 'mcp.session',
+    });
+    await reload(one);
+    await one.passes('a reload changes nothing', post(one, rpc('ping'), line(a)));
+    one.recorder.script({
+      request: (_, reply) => reply.write('HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 2\r\n\r\nOK'),
+    });
+    await one.passes('its end, whatever is said of it', bare('DELETE', a, 'KA'));
+    await one.refused('is the end', post(one, rpc('ping'), line(a)), { status: 404, code: 'mcp.session' });
+    one.t.notOk(program.stderr.includes(a), 'no session in the process log');
+    one.t.notOk(program.audit.textSince(one.from.audit).includes(a), 'nor in the audit log');
+  },
+);
 
 await wireCase(t, program, { name: 'other ways in', allow }, async (one) => {
   const of = (method: string, target: string, more = ''): string =>
