@@ -30,13 +30,17 @@ export const rooms = {
     uses: core,
   },
   gateway: { does: 'Listener, the path (handle.ts), outcome → HTTP (respond.ts).', uses: [...core, ...stages] },
+  grpc: {
+    does: 'gRPC calls through the same stages: listener, messages, what a call ends with.',
+    uses: [...core, ...stages, 'gateway'],
+  },
   manage: {
     does: 'What operators do: make, list, rotate and revoke keys; read and verify the audit log.',
     uses: [...core, 'identify', 'record'],
   },
   reload: {
     does: 'Builds the next generation aside, checks it, swaps one reference.',
-    uses: [...core, ...stages, 'config', 'gateway', 'lease'],
+    uses: [...core, ...stages, 'config', 'gateway', 'grpc', 'lease'],
   },
   admin: {
     does: 'The admin API, on its own listener, through the same stages.',

@@ -19,6 +19,7 @@ import type { RawRequest } from '../model/request.js';
 import type { ShedCode } from '../pressure/pressure.js';
 import { startProbes } from '../probes/probes.js';
 import type { Reloader } from '../reload/reload.js';
+import { openCallListener } from './calls-listener.js';
 import type { Parts } from './parts.js';
 import type { Status } from './status.js';
 
@@ -26,7 +27,7 @@ import type { Status } from './status.js';
 const farewellMs = 1_000;
 
 export interface Listeners {
-  readonly urls: { readonly gateway: string; readonly admin: string; readonly probes: string };
+  readonly urls: { readonly gateway: string; readonly admin: string; readonly probes: string; readonly grpc?: string };
 }
 
 export interface ListenersContext {
@@ -53,7 +54,7 @@ export async function openListeners(context: ListenersContext): Promise<Listener
     ),
   );
   stack.opened(probes.close);
-  const open: Listener[] = [];
+  const open: Pick<Listener, 'close'>[] = [];
   stack.opened(async () => {
     probes.drain();
     const drainMs = reloader.current().sources.loaded.config.drain_ms;
@@ -70,11 +71,14 @@ export async function openListeners(context: ListenersContext): Promise<Listener
   open.push(admin);
   const gateway = await openListener(context, gatewayOpening(context));
   open.push(gateway);
+  const calls = await openCallListener(context, opened);
+  if (calls !== null) open.push(calls);
   status.listening();
   parts.meter.gauge('open_connections', () => gateway.openConnections());
   parts.meter.gauge('requests_in_progress', () => gateway.inProgress());
   const probesUrl = urlOf({ host: addressOf(config.probes.listen).host, port: probes.port });
-  return { urls: { gateway: urlOf(gateway), admin: urlOf(admin), probes: probesUrl } };
+  const urls = { gateway: urlOf(gateway), admin: urlOf(admin), probes: probesUrl };
+  return { urls: calls === null ? urls : { ...urls, grpc: urlOf(calls) } };
 }
 
 const adminActions = ({ status, reloader }: ListenersContext): AdminActions => ({

@@ -7,6 +7,7 @@ import { createMeter, openAuditLog, type AuditLog } from '../record/record.js';
 import type { LongLived } from '../reload/reload.js';
 import { lockDataDir, openStore, type Store } from '../store/store.js';
 import { openPressure, type OpenPressure } from './pressure.js';
+import { callParts } from './calls.js';
 import { createShared } from './shared.js';
 import { Upstreams } from './upstreams.js';
 
@@ -64,13 +65,15 @@ async function openOver(
   const pressure = openPressure(loaded.config, { meter, log });
   const close = async (): Promise<void> => {
     pressure.stop();
+    calls?.upstream.close();
     await upstreams.close();
     await auditLog.close(); // before the store: its last checkpoint must not depend on a database that is locked
     store.close();
   };
   const credentialClock = createForwardClock(clock);
   const shared = createShared({ loaded, clock: credentialClock, meter, log, store });
-  const clients = { upstreamFor: upstreams.forConfig, upstreamSettled: upstreams.settled };
+  const calls = callParts(loaded);
+  const clients = { upstreamFor: upstreams.forConfig, upstreamSettled: upstreams.settled, calls };
   const auditDir = auditDirOf(loaded);
   const pressureSet = pressure.set;
   const watched = { pressure, pressureSet, auditLog, close };

@@ -40,20 +40,24 @@ const overlaps = (one: Address, other: Address): boolean =>
     wildcard.has(other.host) ||
     ((one.host === 'localhost' || other.host === 'localhost') && loopback.has(one.host) && loopback.has(other.host)));
 
-function listeners({ gateway, admin, probes, upstream }: Config): CrossFault[] {
+function serverOf(path: string, url: string): Address {
+  const { hostname, port } = new URL(url);
+  return { path, host: hostname.replace(/^\[|\]$/g, ''), port: Number(port === '' ? 80 : port) };
+}
+
+function listeners({ gateway, admin, probes, upstream, grpc }: Config): CrossFault[] {
   if (!URL.canParse(upstream.url))
     return [fault('upstream.url', `"${upstream.url}" is not a URL; check host and port`)];
+  if (grpc !== undefined && !URL.canParse(grpc.upstream))
+    return [fault('grpc.upstream', `"${grpc.upstream}" is not a URL; check host and port`)];
   const own = [
     addressOf('gateway.listen', gateway.listen),
     addressOf('admin.listen', admin.listen),
     addressOf('probes.listen', probes.listen),
+    ...(grpc === undefined ? [] : [addressOf('grpc.listen', grpc.listen)]),
   ];
-  const { hostname, port } = new URL(upstream.url);
-  const server = {
-    path: 'upstream.url',
-    host: hostname.replace(/^\[|\]$/g, ''),
-    port: Number(port === '' ? 80 : port),
-  };
+  const servers = [serverOf('upstream.url', upstream.url)];
+  if (grpc !== undefined) servers.push(serverOf('grpc.upstream', grpc.upstream));
   const faults = own.flatMap(({ path, host, port: number }) => [
     ...(number > 65_535 ? [fault(path, `has the port ${String(number)}, must be ≤ 65535`)] : []),
     ...(host !== 'localhost' && isIP(host) === 0 ? [fault(path, `"${host}" is not an address`)] : []),
@@ -63,9 +67,11 @@ function listeners({ gateway, admin, probes, upstream }: Config): CrossFault[] {
       if (overlaps(listener, other))
         faults.push(fault(listener.path, `is the address of ${other.path}; take another port`));
     }
-    const near = wildcard.has(listener.host) ? loopback.has(server.host) || listener.host === server.host : true;
-    if (near && overlaps(listener, server))
-      faults.push(fault(server.path, `is the address of ${listener.path}: a loop`));
+    for (const server of servers) {
+      const near = wildcard.has(listener.host) ? loopback.has(server.host) || listener.host === server.host : true;
+      if (near && overlaps(listener, server))
+        faults.push(fault(server.path, `is the address of ${listener.path}: a loop`));
+    }
   }
   return faults;
 }

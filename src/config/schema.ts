@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { audit } from './audit.js';
 import { keys, staticToken } from './credentials.js';
+import { grpc } from './grpc.js';
 import { headerName, listen, milliseconds } from './parts.js';
 import { streams } from './streams.js';
 import { sideDoors } from './side-doors.js';
@@ -96,6 +97,7 @@ export const schema = z
       .describe('The listener for probes; no credential, no secret.'),
     upstream: upstream.prefault({}),
     streams: streams.prefault({}),
+    grpc: grpc.optional(),
     side_doors: sideDoors.prefault({}),
     identity_headers: z
       .strictObject({

@@ -21,6 +21,9 @@ export type { Upstream } from './port.js';
 export type { AnswerHolding, HeldBytes } from './held-answer.js';
 export { createLookups, type Moves } from './lookups.js';
 export { createUpstream } from './lanes.js';
+export { createForwardCall } from './grpc.js';
+export { createGrpcUpstream, type GrpcUpstream } from './grpc-upstream.js';
+export type { AnswerWatcher, CallAnswer, CallExchange, CallTrailers, ForwardCall, Sendable } from './grpc-port.js';
 
 /**
  * Sends an admitted or observed request upstream and its answer back, streaming both ways with backpressure.

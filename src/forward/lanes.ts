@@ -92,7 +92,7 @@ class Lanes implements Upstream {
 }
 
 /** Streams stay open for as long as their readers like, so nobody waits for one to end, and no subject may have them all. */
-class StreamPlaces {
+export class StreamPlaces {
   readonly #max: number;
   readonly #perSubject: number;
   readonly #bySubject = new Map<string, number>();

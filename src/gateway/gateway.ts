@@ -1,4 +1,5 @@
 export { createHandle, type Handle } from './handle.js';
+export { answerHeaders, asFault, saidOf, statusOf } from './respond.js';
 export { listen, type Listener, type ListenOptions, type Shed } from './listen.js';
 export type { AnswerOptions, Generation, Stages } from './stages.js';
 export type { InspectBudget } from './body.js';

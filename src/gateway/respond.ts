@@ -181,6 +181,12 @@ const retryAfter = (why: Refusal | Fault, status: number): number | null => {
   return status === 503 ? retryAfterFaultS : null;
 };
 
+/** What the caller is told. */
+export function saidOf(why: Refusal | Fault): string {
+  const missing = missingOf(why);
+  return missing.length > 0 ? `Missing required permission: ${missing.join(', ')}` : entryOf(why.code).say;
+}
+
 /**
  * The body of a refusal or fault; `error` is the object that older clients read.
  *
@@ -191,7 +197,7 @@ export const problemText = (why: Refusal | Fault, id: string): string => JSON.st
 function problemOf(why: Refusal | Fault, id: string): Record<string, unknown> {
   const status = statusOf(why.code);
   const missing = missingOf(why);
-  const detail = missing.length > 0 ? `Missing required permission: ${missing.join(', ')}` : entryOf(why.code).say;
+  const detail = saidOf(why);
   const retryAfterS = retryAfter(why, status);
   return {
     type: `urn:memgate:refusal:${why.code}`,

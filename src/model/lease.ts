@@ -8,6 +8,8 @@ export interface Lease {
   readonly request: CleanRequest;
   /** Null where the request was only observed: nobody has permitted it. */
   readonly permit: Permit | null;
+  /** It is a gRPC call. */
+  readonly isCall?: true;
   /** The right is lost. Told once; whoever holds the lease gives it back. */
   lost(why: Refusal | Fault): void;
 }

@@ -8,11 +8,13 @@ import { createAuthorize, createPreview } from '../authorize/authorize.js';
 import { createForward, namedHeaders, type Upstream } from '../forward/forward.js';
 import { createGate, trustHeaders } from '../gate/gate.js';
 import type { Generation, InspectBudget, Stages } from '../gateway/gateway.js';
+import type { CallGeneration } from '../grpc/grpc.js';
 import { createIdentify, type FailureBuckets, type KeyRing, type Verifier } from '../identify/identify.js';
 import type { Judge, LeaseBook } from '../lease/lease.js';
 import { createLimit, type Buckets } from '../limit/limit.js';
 import { createRecord, type AuditLog, type RecordStage } from '../record/record.js';
 import { createMessageReader, createResolve } from '../resolve/resolve.js';
+import { buildCalls, type CallParts, type CallRules } from './calls.js';
 import { createJudge } from './judge.js';
 import { answerHolding, objectLookups, watchingMoves, type ObjectBook } from './objects.js';
 import { answerOptions, publishedOf, rpcHeaders } from './rpc.js';
@@ -33,6 +35,8 @@ export interface LongLived {
   readonly leases: LeaseBook;
   readonly objectBook: ObjectBook;
   readonly sessions: Sessions;
+  /** Null without a listener for gRPC. */
+  readonly calls: CallParts | null;
   /** Told of the configuration in force. */
   readonly pressureSet: (options: Sources['loaded']['config']['gateway']) => void;
   /** Spaces whose creation the memory server has acknowledged. */
@@ -54,6 +58,8 @@ export interface BuiltGeneration extends Generation {
   /** Records bytes that never became a request. */
   readonly malformed: RecordStage['malformed'];
   readonly shared: SharedStages;
+  /** What gRPC calls are judged under; null without a listener for them. */
+  readonly calls: CallGeneration | null;
   /** Looks again at what lasts. */
   readonly judge: Judge;
   /** Operators always need a credential, whatever clients need. */
@@ -67,32 +73,35 @@ export function buildGeneration(sources: Sources, parts: LongLived): BuiltGenera
   const shared = sharedStages(sources, parts);
   const enforcement = sources.modes.has('none') ? 'open' : config.enforcement;
   const identify = identifyStage(sources, parts, sources.modes);
+  const isKnownSpace = knownSpaces(sources, parts);
   const stages: Stages = {
     ...shared,
     identify: enforcement === 'enforce' ? withinShare(identify) : identify,
     resolve: createResolve({
       profile: sources.profile,
-      isKnownSpace: knownSpaces(sources, parts),
+      isKnownSpace,
       mcp: { sessions: parts.sessions, allowedOrigins: new Set(config.gateway.allowed_origins) },
       inspectMaxBytes: config.gateway.inspect_max_bytes,
       findObject: objectLookups(sources, upstream, parts),
     }),
     forward: watchingMoves(forwardStage(sources, upstream, parts), sources.profile, parts.objectBook),
   };
+  const law = { hash: sources.hash, enforcement, answers: answerOptions(sources) } as const;
+  const calls =
+    parts.calls && buildCalls(parts.calls, { sources, law, stages, isKnownSpace, rules: forwardRules(sources, parts) });
   const generation: Generation = {
-    hash: sources.hash,
-    enforcement,
+    ...law,
     stages,
-    answers: answerOptions(sources),
     published: publishedOf(sources),
   };
   return {
     ...generation,
+    calls,
     sources,
     upstream,
     builtAtMs: parts.clock.nowMs(),
     shared,
-    judge: createJudge(generation, sources, parts.clock),
+    judge: createJudge({ ...generation, calls }, sources, parts.clock),
     malformed: shared.record.malformed,
     identifyOperator: identifyStage(sources, parts, new Set(['api_key', 'static_token'])),
   };
@@ -168,7 +177,15 @@ function learnSpaces(trail: Trail, outcome: Outcome, { createdSpaces }: LongLive
 }
 
 function forwardStage(sources: Sources, upstream: Upstream, parts: LongLived): Stages['forward'] {
-  const { upstream: options, streams, identity_headers: names } = sources.loaded.config;
+  const { message_max_bytes: messageMaxBytes, first_message_timeout_ms: firstMessageMs } =
+    sources.loaded.config.streams;
+  const tunnel = { messageMaxBytes, firstMessageMs };
+  return createForward({ upstream, holding: answerHolding(sources, parts), tunnel, ...forwardRules(sources, parts) });
+}
+
+/** Both ways on keep to the same rules. */
+function forwardRules(sources: Sources, { clock, leases }: LongLived): CallRules {
+  const { upstream: options, identity_headers: names } = sources.loaded.config;
   const { credential, profile } = sources;
   const credentials = new Set(['authorization', 'x-api-key', ...credentialHeader(sources)]);
   const ours = [...identityHeaders(sources), 'x-request-id'];
@@ -180,11 +197,9 @@ function forwardStage(sources: Sources, upstream: Upstream, parts: LongLived): S
     'ratelimit-policy',
   ];
   const profileTrust = profile.data.trust_headers.map((name) => name.toLowerCase());
-  return createForward({
-    upstream,
-    clock: parts.clock,
-    leases: parts.leases,
-    holding: answerHolding(sources, parts),
+  return {
+    clock,
+    leases,
     request: {
       identity: { requestId: names.request_id, subject: names.subject, keyId: names.key_id, spaces: names.spaces },
       profileHeaders: namedHeaders(profile.data.identity_headers),
@@ -197,11 +212,10 @@ function forwardStage(sources: Sources, upstream: Upstream, parts: LongLived): S
       upstreamAuthority: new URL(options.url).host.toLowerCase(),
       injectsCredential: credential !== null,
     },
-    tunnel: { messageMaxBytes: streams.message_max_bytes, firstMessageMs: streams.first_message_timeout_ms },
     bodyTimeoutMs: options.body_timeout_ms,
     streamIdleTimeoutMs: options.stream_idle_timeout_ms,
     deadlineMs: options.deadline_ms,
-  });
+  };
 }
 
 /** Lower-case names under which we tell the memory server who calls. */

@@ -68,6 +68,15 @@ const readsCredential = ({ data }: Profile): boolean => {
   );
 };
 
+/** A listener for calls that are all refused would be a mistake that nobody notices. */
+export function checkCalls({ config }: LoadedConfig, profile: Profile | null, found: Findings): void {
+  if (config.grpc !== undefined && profile !== null && profile.data.grpc.length === 0)
+    found.tell(
+      'grpc',
+      `the profile ${profile.data.name} lists no method under grpc: leave this section out, or list them`,
+    );
+}
+
 /** Static tokens are held to the same names and forms as keys. */
 export function checkTokens({ config }: LoadedConfig, policy: Policy | null, found: Findings): void {
   config.static_tokens.forEach(({ roles, tier, spaces }, index) => {

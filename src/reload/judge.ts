@@ -1,26 +1,30 @@
 import { lapsed, type Judge } from '../lease/lease.js';
 import type { Clock } from '../base/clock.js';
-import { ok, type Result } from '../base/result.js';
+import { no, ok, type Result } from '../base/result.js';
 import { refuse, type Refusal } from '../model/codes.js';
 import type { Identity, Permit } from '../model/proofs.js';
 import type { SpaceSet } from '../model/target.js';
 import type { HeadFacts } from '../model/trail.js';
 import { createMessageJudge, type Generation } from '../gateway/gateway.js';
+import type { CallGeneration } from '../grpc/grpc.js';
 import type { Sources } from './sources.js';
 
-type Law = Pick<Generation, 'enforcement' | 'stages'>;
+interface Law extends Generation {
+  /** What gRPC calls are judged under. */
+  readonly calls: CallGeneration | null;
+}
 
 /** Judges what lasts as this generation would judge it if it came now. */
-export function createJudge(law: Generation, { modes }: Pick<Sources, 'modes'>, clock: Clock): Judge {
+export function createJudge(law: Law, { modes }: Pick<Sources, 'modes'>, clock: Clock): Judge {
   const taken: ReadonlySet<string> = modes;
   return {
     message: createMessageJudge(law, clock),
-    review({ permit }, identity) {
+    review({ permit, isCall }, identity) {
       if (law.enforcement !== 'enforce') return null; // nothing is blocked, so nothing is broken off
       if (permit === null || identity === null) return refuse('lease.denied', 'was only observed, and is enforced now');
       const { kind } = identity.subject;
       if (!taken.has(kind)) return lapsed(refuse('identify.unauthenticated', `auth_mode takes no ${kind} by now`));
-      const facts = factsNow(law, permit, identity);
+      const facts = isCall === true ? callNow(law, permit) : factsNow(law, permit, identity);
       const why = facts.ok ? denial(law, { permit, identity }, facts.value) : facts.why;
       return why === null ? null : denied(why);
     },
@@ -46,6 +50,13 @@ function factsNow({ stages }: Law, { target }: Permit, { subject }: Identity): R
   const now = head.value.preview;
   const { route, params, spaces, tool } = target.facts;
   return ok({ route: now?.route ?? route, params, spaces: latest(spaces, now?.spaces), tool });
+}
+
+/** A call: the method may be gone; what its message said is gone as well. */
+function callNow({ calls }: Law, { target }: Permit): Result<HeadFacts, Refusal> {
+  const head = calls === null ? null : calls.stages.resolve(target.request, null);
+  if (head === null) return no(refuse('resolve.unknown-route', 'there is no listener for gRPC any more'));
+  return head.ok ? ok({ ...target.facts, route: head.value.route }) : head;
 }
 
 /** Whether a space is known may have changed. */

@@ -14,7 +14,7 @@ import {
   type StaticTokens,
 } from '../identify/identify.js';
 import { findProfile, type Profile } from '../resolve/resolve.js';
-import { checkCredential, checkNames, checkTokens } from './checks.js';
+import { checkCredential, checkCalls, checkNames, checkTokens } from './checks.js';
 import { readCredential, type LiveCredential } from './credential.js';
 import { Findings } from './findings.js';
 
@@ -54,6 +54,7 @@ export async function readSources(context: SourceContext): Promise<Result<Source
   const settings = readSettings(loaded.value, context, found);
   checkTokens(loaded.value, files.policy, found);
   checkNames(loaded.value, files.profile, found);
+  checkCalls(loaded.value, files.profile, found);
   checkCredential(loaded.value, files.profile, found);
   const { profile, policy, manifests, tokens, credential } = files;
   const isWhole = profile !== null && policy !== null && manifests !== null && tokens !== null;

@@ -28,7 +28,7 @@ export function statedInHead(profile: Profile, route: CompiledRoute, source: Hea
   return wrong === null ? ok(stated) : no(wrong);
 }
 
-function readHeaders(profile: Profile, request: CleanRequest, stated: Statement): Refusal | null {
+export function readHeaders(profile: Profile, request: CleanRequest, stated: Statement): Refusal | null {
   for (const carrier of profile.headerCarriers) {
     const value = request.header(carrier.name);
     const wrong = value === undefined ? null : stated.one(partOf(carrier, value), false);

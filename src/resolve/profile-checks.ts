@@ -3,6 +3,7 @@ import { canonicalForm, dotSegment, methodOf, obeyedCarriers, templateOf, wideCa
 import { objectProblems } from './object-problems.js';
 import { matchedOf, type ProfileData, type RouteData } from './profile-schema.js';
 import { mcpProblems } from './mcp-checks.js';
+import { grpcProblems } from './grpc-checks.js';
 import { isAmbiguous } from './route-overlap.js';
 import { templateProblem } from './route-table.js';
 
@@ -50,6 +51,7 @@ export function profileProblems(data: ProfileData, tell: Tell): void {
   readings(data, placed, tell);
   overlaps(data, tell);
   deniedProblems(data, tell);
+  grpcProblems(data, tell);
 }
 
 function spaceName(

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { carrierForms, type CarrierKind } from './carriers.js';
+import { grpcMethods } from './grpc-schema.js';
 import { aboutFields } from './profile-about.js';
 import { mcpSchema } from './mcp-schema.js';
 import { absences, fieldName, refusedKeys, routeSchema, spaceName } from './route-schema.js';
@@ -125,6 +126,11 @@ export const profileSchema = z.strictObject({
     .optional()
     .describe("The server's own health routes, asked by our probes."),
   mcp: mcpSchema.optional().describe('Methods and tools, for routes with protocol: mcp.'),
+  grpc: grpcMethods
+    .default([])
+    .describe(
+      'Every gRPC method that may be called, where the configuration opens a listener for gRPC. What is not listed is refused.',
+    ),
   routes: z
     .array(routeSchema)
     .describe('Every route that may be reached. What is not listed is refused; with none of them, everything is.'),

@@ -24,6 +24,7 @@ export { createMessageReader, type ReadMessage } from './message.js';
 export { builtInProfiles, findProfile } from './built-in.js';
 export { compileProfile, type Profile } from './compile.js';
 export type { Head } from './head.js';
+export { createResolveCall, type CallHead, type ResolveCall } from './grpc.js';
 export { loadProfile } from './profile.js';
 export { profileSchema, type ProfileData } from './profile-schema.js';
 export { mcpHeaders } from './mcp-headers.js';

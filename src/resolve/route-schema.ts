@@ -5,8 +5,11 @@ import { filterRule, objectRule } from './object-schema.js';
 
 export const fieldName = z.string().regex(/^[A-Za-z0-9_.-]{1,64}$/, 'must be 1 to 64 of A-Z a-z 0-9 _ . -');
 export const spaceName = z.string().regex(/^[!-)+\--~]{1,256}$/, 'must be a space name');
+export const routeId = z
+  .string()
+  .regex(/^[a-z][a-z0-9_-]*(?:\.[a-z0-9_-]+)*$/, 'must be lower-case words joined by dots');
 export const refusedKeys = z.array(z.string().regex(/^[A-Za-z0-9_$.-]{1,64}$/, 'must be a key of a JSON object'));
-const action = z.string().regex(/^[a-z][a-z-]*:[a-z][a-z-]*$/, 'must be AREA:VERB, such as memory:read');
+export const action = z.string().regex(/^[a-z][a-z-]*:[a-z][a-z-]*$/, 'must be AREA:VERB, such as memory:read');
 
 const routeSpace = z.union([
   z.array(z.string().regex(carrierText, `must be one of ${carrierWish}`)).min(1),
@@ -65,10 +68,7 @@ const webSocket = z.strictObject({
 
 export const routeSchema = z
   .strictObject({
-    id: z
-      .string()
-      .regex(/^[a-z][a-z0-9_-]*(?:\.[a-z0-9_-]+)*$/, 'must be lower-case words joined by dots')
-      .describe('Name of the route in records, metrics and policy input.'),
+    id: routeId.describe('Name of the route in records, metrics and policy input.'),
     match: match.describe('Method and path template.'),
     action: action.describe('What the request does.'),
     permission: z.enum(permissions).describe('The right that it needs.'),
