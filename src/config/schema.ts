@@ -55,7 +55,7 @@ export const schema = z
           .number()
           .min(0.1)
           .max(1_000)
-          .default(5)
+          .default(20)
           .describe('Longest evaluation of the largest test input when a policy is activated, best of five.'),
       })
       .describe('The policy.'),

@@ -19,6 +19,7 @@ const closeCodes = { policy: 1008, away: 1001, broken: 1011 } as const;
 export class Tunnel extends Lasting implements SwitchSink {
   readonly request: CleanRequest;
   readonly permit: Permit | null;
+  readonly entered = new Map<string, Permit | null>();
   readonly #facts: TunnelFacts;
   readonly #client: Socket;
   readonly #outlet: Outlet;

@@ -4,7 +4,7 @@ import { no, ok } from '../base/result.js';
 import { refuse, type Fault, type Refusal } from '../model/codes.js';
 import type { Lease, MessageVerdict, TunnelMessage } from '../model/lease.js';
 import { freePlace } from '../model/place.js';
-import type { Identity } from '../model/proofs.js';
+import type { Identity, Permit } from '../model/proofs.js';
 import type { CleanRequest, RequestBody } from '../model/request.js';
 import type { Outcome, Trail } from '../model/trail.js';
 import { asFault, statusOf } from './respond.js';
@@ -16,8 +16,11 @@ export type JudgeMessage = (lease: Lease, identity: Identity, message: TunnelMes
 /** The way of a message that names a space: the same steps as for a request, from resolve to record, and one outcome. */
 export function createMessageJudge(generation: Generation, clock: Clock): JudgeMessage {
   const { enforcement, stages } = generation;
-  return async ({ request: opener }, identity, message) => {
-    if (enforcement !== 'enforce') return ok(() => undefined); // decided at the handshake, and nothing is blocked now
+  return async ({ request: opener, entered }, identity, message) => {
+    if (enforcement !== 'enforce') {
+      entered?.set(unjudged, null); // nothing is blocked now; what it opened is not let stand when it is again
+      return ok(() => undefined);
+    }
     const request = messageOf(opener, message, clock);
     const trail = trailOf(generation, { request, opener, identity });
     const end = (outcome: Pick<Outcome, 'code' | 'notForwarded' | 'status'>): void => {
@@ -30,7 +33,7 @@ export function createMessageJudge(generation: Generation, clock: Clock): JudgeM
       return no(why);
     };
     try {
-      const why = await pass(generation, { request, trail, identity, message });
+      const why = await pass(generation, { request, trail, identity, message, entered });
       if (why === 'undecided') return ok(() => undefined);
       if (why !== null) return await refused(why);
     } catch (thrown) {
@@ -55,12 +58,26 @@ interface Passing {
   readonly trail: Trail;
   readonly identity: Identity;
   readonly message: TunnelMessage;
+  readonly entered: Lease['entered'];
+}
+
+/** Spaces of one tunnel that are remembered; more than one client works in. */
+const enteredMax = 256;
+const unjudged = '';
+
+/** A server may go on telling of a space until the end of the tunnel: the right to it is looked at as long. */
+function enter(entered: Lease['entered'], permit: Permit): void {
+  if (entered === undefined) return;
+  const { all, ids } = permit.target.facts.spaces;
+  entered.set(all ? '*' : ids.join(), permit);
+  const [oldest] = entered.keys();
+  if (entered.size > enteredMax && oldest !== undefined) entered.delete(oldest);
 }
 
 /** @returns why not; null when the yes is on disk; `undecided` for a message that names nothing */
 async function pass(
   { stages }: Generation,
-  { request, trail, identity, message }: Passing,
+  { request, trail, identity, message, entered }: Passing,
 ): Promise<Refusal | Fault | null | 'undecided'> {
   const target = stages.message(request, identity.subject, message);
   if (!target.ok) return target.why;
@@ -74,7 +91,9 @@ async function pass(
   if (!admission.ok) return admission.why;
 
   const receipt = await stages.record.decision(admission.value, trail);
-  return receipt.admission.permit.identity.live();
+  const gone = receipt.admission.permit.identity.live();
+  if (gone === null) enter(entered, permit.value);
+  return gone;
 }
 
 function messageOf(opener: CleanRequest, { text }: TunnelMessage, clock: Clock): CleanRequest {

@@ -10,6 +10,8 @@ export interface Lease {
   readonly permit: Permit | null;
   /** It is a gRPC call. */
   readonly isCall?: true;
+  /** What the messages of a tunnel were let to, by spaces, and is asked again with the rest; null where one passed unjudged. */
+  readonly entered?: Map<string, Permit | null>;
   /** The right is lost. Told once; whoever holds the lease gives it back. */
   lost(why: Refusal | Fault): void;
 }

@@ -2,6 +2,7 @@ import { lapsed, type Judge } from '../lease/lease.js';
 import type { Clock } from '../base/clock.js';
 import { no, ok, type Result } from '../base/result.js';
 import { refuse, type Refusal } from '../model/codes.js';
+import type { Lease } from '../model/lease.js';
 import type { Identity, Permit } from '../model/proofs.js';
 import type { SpaceSet } from '../model/target.js';
 import type { HeadFacts } from '../model/trail.js';
@@ -19,16 +20,26 @@ export function createJudge(law: Law, { modes }: Pick<Sources, 'modes'>, clock: 
   const taken: ReadonlySet<string> = modes;
   return {
     message: createMessageJudge(law, clock),
-    review({ permit, isCall }, identity) {
+    review({ permit, isCall, entered }, identity) {
       if (law.enforcement !== 'enforce') return null; // nothing is blocked, so nothing is broken off
       if (permit === null || identity === null) return refuse('lease.denied', 'was only observed, and is enforced now');
       const { kind } = identity.subject;
       if (!taken.has(kind)) return lapsed(refuse('identify.unauthenticated', `auth_mode takes no ${kind} by now`));
       const facts = isCall === true ? callNow(law, permit) : factsNow(law, permit, identity);
       const why = facts.ok ? denial(law, { permit, identity }, facts.value) : facts.why;
-      return why === null ? null : denied(why);
+      return why === null ? messagesDenial(law, identity, entered) : denied(why);
     },
   };
+}
+
+/** The spaces that messages chose are no part of the handshake, and are asked about as they were then. */
+function messagesDenial(law: Law, identity: Identity, entered: Lease['entered']): Refusal | null {
+  for (const permit of entered?.values() ?? []) {
+    if (permit === null) return refuse('lease.denied', 'a message was only observed, and messages are enforced now');
+    const why = denial(law, { permit, identity }, permit.target.facts);
+    if (why !== null) return denied(why);
+  }
+  return null;
 }
 
 const denied = ({ code, detail, missing = [], reasons = [] }: Refusal): Refusal =>

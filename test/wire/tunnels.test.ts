@@ -1,7 +1,7 @@
 import t, { type Test } from 'tap';
 import type { AuditRecord } from './support/audit.js';
 import { H } from './support/cases.js';
-import type { KeyName } from './support/keys.js';
+import { makeKey, type KeyName } from './support/keys.js';
 import { startProgram } from './support/program.js';
 import { warmHashes } from './support/steps.js';
 import { acceptFor, clientKey, obeyInits, SocketClient, upgradeLines } from './support/websocket.js';
@@ -13,11 +13,19 @@ const program = await startProgram(t, { config });
 await warmHashes(program);
 const { recorder, audit } = program;
 
-const request = (name: KeyName, more = upgradeLines(), target = path): string =>
-  `GET ${target} HTTP/1.1\r\n${H}Authorization: Bearer ${program.keys[name].text}\r\n${more}\r\n`;
+const requestOf = (key: string, more = upgradeLines(), target = path): string =>
+  `GET ${target} HTTP/1.1\r\n${H}Authorization: Bearer ${key}\r\n${more}\r\n`;
+const request = (name: KeyName, more?: string, target?: string): string =>
+  requestOf(program.keys[name].text, more, target);
 
 async function open(t: Test, name: KeyName = 'KA', more?: string): Promise<SocketClient> {
   const socket = await SocketClient.open(program.port, request(name, more));
+  t.teardown(() => socket.client.close());
+  return socket;
+}
+
+async function socketOf(t: Test, key: string): Promise<SocketClient> {
+  const socket = await SocketClient.open(program.port, requestOf(key));
   t.teardown(() => socket.client.close());
   return socket;
 }
@@ -294,6 +302,34 @@ await t.test('a revoked key', async (t) => {
   t.equal(other.closed, '1008 lease.revoked');
   t.match(await outcomeOf(other.id), { ended_by: 'gateway', code: 'lease.revoked', status: 101 });
   t.equal(await mine.say({ type: 'observation' }), '{"type":"observation-ack","space":"alpha"}', 'another goes on');
+});
+
+await t.test('a space that a message chose, and the key has lost since', async (t) => {
+  const both = await makeKey('both', { spaces: ['alpha', 'beta'], permissions: ['MemoryRead', 'MemoryWrite'] });
+  await program.writeManifest([both]);
+  await program.reload();
+  obeyInits(recorder);
+  const [loses, keeps] = await Promise.all([socketOf(t, both.text), socketOf(t, both.text)]);
+  await loses.say(init('beta'));
+  await keeps.say(init('alpha'));
+  await program.writeManifest([{ ...both, entry: { ...both.entry, spaces: ['alpha'] } }]);
+  await program.reload();
+  t.ok(await loses.client.until(() => loses.client.isClosed, 1_000), 'within a second');
+  t.equal(loses.closed, '1008 lease.denied');
+  t.equal(await keeps.say({ type: 'observation' }), '{"type":"observation-ack","space":"alpha"}', 'the other goes on');
+});
+
+await t.test('a message that was only observed', async (t) => {
+  obeyInits(recorder);
+  const socket = await open(t, 'KA');
+  await socket.say(init('alpha'));
+  await program.writeConfig({ ...config, enforcement: 'observe' });
+  await program.reload();
+  t.equal(await socket.say(init('beta')), '{"type":"init-ack","space":"beta"}', 'nothing is blocked');
+  await program.writeConfig(config);
+  await program.reload();
+  t.ok(await socket.client.until(() => socket.client.isClosed, 1_000), 'it does not outlive the observing');
+  t.equal(socket.closed, '1008 lease.denied');
 });
 
 await t.test('LC-02 SIGTERM', async (t) => {
