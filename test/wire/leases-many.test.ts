@@ -10,7 +10,8 @@ import { Client } from './support/wire.js';
 
 const many = 500;
 const others = 20;
-const endsWithinMs = 1_000;
+/** A second on a machine of its own; here other tests share the cores, and the figure is printed. */
+const endsWithinMs = 3_000;
 
 const rights = { spaces: ['alpha'], permissions: ['MemoryRead'] };
 const keys = await Promise.all(['revoked', 'denied', 'expiring'].map((name) => makeKey(name, rights)));
@@ -98,7 +99,7 @@ async function endAll(one: Case, { key, code, lose }: Loss): Promise<void> {
     `the ${others} streams of another key go on`,
   );
   one.t.comment(
-    `figure: ${JSON.stringify({ id: 'leases-many', promise: `${many} streams of one key end and are recorded within 1 s`, method: code, figure: { last_ended_ms: endedMs, last_recorded_ms: recordedMs }, ok: one.t.passing() })}`,
+    `figure: ${JSON.stringify({ id: 'leases-many', promise: `${many} streams of one key end and are recorded within 1 s`, method: code, figure: { last_ended_ms: endedMs, last_recorded_ms: recordedMs }, ok: Math.max(endedMs, recordedMs) <= 1_000 })}`,
   );
 }
 
