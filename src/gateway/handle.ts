@@ -3,7 +3,7 @@ import { ok, type Result } from '../base/result.js';
 import { Fault, type Refusal } from '../model/codes.js';
 import type { Admission } from '../model/proofs.js';
 import type { CleanRequest, RawRequest } from '../model/request.js';
-import type { Outcome, Trail } from '../model/trail.js';
+import { newTrail, type Outcome, type Trail } from '../model/trail.js';
 import { answerHeaders, asFault, respond } from './respond.js';
 import type { Generation, Stages } from './stages.js';
 
@@ -12,19 +12,8 @@ export type Handle = (raw: RawRequest, response: ServerResponse, generation: Gen
 /** One request, from its head to its record. Nothing is forwarded without a Receipt, and every request ends in one outcome. */
 export function createHandle(bug: (thrown: unknown) => void): Handle {
   return async (raw, response, generation) => {
-    const { hash, enforcement, stages, answers } = generation;
-    const trail: Trail = {
-      raw,
-      generation: hash,
-      enforcement,
-      request: null,
-      subject: null,
-      target: null,
-      stated: null,
-      decision: null,
-      input: null,
-      limit: null,
-    };
+    const { stages, answers } = generation;
+    const trail = newTrail(raw, generation);
     let outcome: Outcome;
     try {
       outcome = await pass(generation, trail, response);

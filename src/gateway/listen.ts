@@ -4,6 +4,7 @@ import type { Duplex } from 'node:stream';
 import { normalAddress } from '../base/address.js';
 import type { Clock } from '../base/clock.js';
 import { newDecisionId } from '../base/ids.js';
+import { openPort } from '../base/open-port.js';
 import type { RefusalCode } from '../model/codes.js';
 import type { Meter } from '../model/meter.js';
 import type { Place, Share } from '../model/place.js';
@@ -119,16 +120,9 @@ class Door implements Listener {
     return this.#place.port;
   }
 
-  open({ host, port }: ListenOptions): Promise<Listener> {
-    return new Promise((resolve, reject) => {
-      this.#server.once('error', reject);
-      this.#server.listen({ host, port, backlog: 1_024 }, () => {
-        this.#server.off('error', reject);
-        const address = this.#server.address();
-        this.#place = { host, port: typeof address === 'object' && address !== null ? address.port : port };
-        resolve(this);
-      });
-    });
+  async open({ host, port }: ListenOptions): Promise<Listener> {
+    this.#place = await openPort(this.#server, { host, port, backlog: 1_024 });
+    return this;
   }
 
   openConnections(): number {

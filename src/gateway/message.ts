@@ -5,8 +5,8 @@ import { refuse, type Fault, type Refusal } from '../model/codes.js';
 import type { Lease, MessageVerdict, TunnelMessage } from '../model/lease.js';
 import { freePlace } from '../model/place.js';
 import type { Identity, Permit } from '../model/proofs.js';
-import type { CleanRequest, RequestBody } from '../model/request.js';
-import type { Outcome, Trail } from '../model/trail.js';
+import type { CleanRequest, RawRequest, RequestBody } from '../model/request.js';
+import { newTrail, type Outcome, type Trail } from '../model/trail.js';
 import { asFault, statusOf } from './respond.js';
 import type { Generation } from './stages.js';
 
@@ -120,8 +120,8 @@ interface Origin {
   readonly identity: Identity;
 }
 
-const trailOf = ({ hash, enforcement }: Generation, { request, opener, identity }: Origin): Trail => ({
-  raw: {
+function trailOf(generation: Generation, { request, opener, identity }: Origin): Trail {
+  const raw: RawRequest = {
     id: request.id,
     receivedAtMs: request.receivedAtMs,
     startedMs: request.startedMs,
@@ -132,15 +132,6 @@ const trailOf = ({ hash, enforcement }: Generation, { request, opener, identity 
     peerAddress: request.clientAddress,
     body: request.body,
     place: freePlace,
-  },
-  generation: hash,
-  enforcement,
-  session: opener.id,
-  request,
-  subject: identity.subject,
-  target: null,
-  stated: null,
-  decision: null,
-  input: null,
-  limit: null,
-});
+  };
+  return { ...newTrail(raw, generation), session: opener.id, request, subject: identity.subject };
+}

@@ -1,7 +1,7 @@
 import { no, ok, type Result } from '../base/result.js';
 import { Fault, type Refusal } from '../model/codes.js';
 import type { Admission } from '../model/proofs.js';
-import type { CleanRequest, RawRequest } from '../model/request.js';
+import type { CleanRequest } from '../model/request.js';
 import type { SpaceSet } from '../model/target.js';
 import type { Trail } from '../model/trail.js';
 import type { Sendable } from '../forward/forward.js';
@@ -16,21 +16,6 @@ export interface Question {
   /** The spaces of the call's first message; null in that message itself. */
   readonly first: SpaceSet | null;
 }
-
-/** @param session id of the call that it is a later message of */
-export const newTrail = (raw: RawRequest, { hash, enforcement }: CallGeneration, session?: string): Trail => ({
-  raw,
-  ...(session !== undefined && { session }),
-  generation: hash,
-  enforcement,
-  request: null,
-  subject: null,
-  target: null,
-  stated: null,
-  decision: null,
-  input: null,
-  limit: null,
-});
 
 /**
  * One message, from its head to its record: the same order as that of a request. What is not a message is refused in every mode.

@@ -7,10 +7,10 @@ import { freePlace } from '../model/place.js';
 import { Receipt } from '../model/proofs.js';
 import type { RawRequest } from '../model/request.js';
 import type { SpaceSet } from '../model/target.js';
-import type { Outcome } from '../model/trail.js';
+import { newTrail, type Outcome } from '../model/trail.js';
 import { refuseCall, refusedOutcome, type StreamAnswer } from './answer.js';
 import { LaterMessage, type FirstMessage } from './body.js';
-import { decide, newTrail, type Question } from './decide.js';
+import { decide, type Question } from './decide.js';
 import type { Messages } from './messages.js';
 import type { CallGeneration } from './stages.js';
 
@@ -100,7 +100,7 @@ async function passLater(call: IncomingCall, pumping: Pumping, message: Buffer):
   const nowMs = clock.nowMs();
   const body = new LaterMessage(message);
   const own = { id: newDecisionId(nowMs), receivedAtMs: nowMs, startedMs: clock.monotonicMs(), place: freePlace, body };
-  const trail = newTrail({ ...call.raw, ...own }, generation, call.raw.id);
+  const trail = { ...newTrail({ ...call.raw, ...own }, generation), session: call.raw.id };
   const refused = async (why: Refusal | Fault): Promise<false> => {
     await record.refusal(trail, why);
     record.outcome(trail, refusedOutcome(why, { isOpen: !call.answer.isClosed, requestBytes: message.length }));

@@ -2,6 +2,7 @@ import { constants, createServer, type Http2Server, type ServerHttp2Session, typ
 import { normalAddress } from '../base/address.js';
 import type { Clock } from '../base/clock.js';
 import { newDecisionId } from '../base/ids.js';
+import { openPort } from '../base/open-port.js';
 import { statusOf, type InspectBudget, type Shed } from '../gateway/gateway.js';
 import { refuse, type RefusalCode } from '../model/codes.js';
 import type { Meter } from '../model/meter.js';
@@ -101,16 +102,9 @@ class CallDoor implements CallListener {
     return this.#place.port;
   }
 
-  open({ host, port }: CallListenOptions): Promise<CallListener> {
-    return new Promise((resolve, reject) => {
-      this.#server.once('error', reject);
-      this.#server.listen({ host, port, backlog: 1_024 }, () => {
-        this.#server.off('error', reject);
-        const address = this.#server.address();
-        this.#place = { host, port: typeof address === 'object' && address !== null ? address.port : port };
-        resolve(this);
-      });
-    });
+  async open({ host, port }: CallListenOptions): Promise<CallListener> {
+    this.#place = await openPort(this.#server, { host, port, backlog: 1_024 });
+    return this;
   }
 
   openConnections(): number {

@@ -28,6 +28,28 @@ export interface Trail {
   limit: LimitState | null;
 }
 
+/** What all requests of a moment are judged under. */
+interface Rule {
+  readonly hash: string;
+  readonly enforcement: Enforcement;
+}
+
+/** Nothing is known yet but what came in, and what it is judged under. */
+export function newTrail(raw: RawRequest, { hash, enforcement }: Rule): Trail {
+  return {
+    raw,
+    generation: hash,
+    enforcement,
+    request: null,
+    subject: null,
+    target: null,
+    stated: null,
+    decision: null,
+    input: null,
+    limit: null,
+  };
+}
+
 /** What a question to the policy needs of a trail, and notes on it. */
 export type Asked = Pick<Trail, 'request' | 'stated' | 'input' | 'decision'>;
 

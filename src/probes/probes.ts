@@ -1,4 +1,5 @@
 import { createServer, type Server, type ServerResponse } from 'node:http';
+import { openPort } from '../base/open-port.js';
 
 export interface ComponentState {
   readonly ready: boolean;
@@ -24,7 +25,7 @@ export interface Probes {
 const headBytesMax = 4_096;
 
 /** Health, readiness and metrics on a listener of their own: no credential, no secret, no cost. */
-export function startProbes(
+export async function startProbes(
   options: { readonly host: string; readonly port: number; readonly maxConnections: number },
   ports: ProbePorts,
 ): Promise<Probes> {
@@ -45,20 +46,14 @@ export function startProbes(
     },
   );
   server.maxConnections = options.maxConnections;
-  return new Promise((resolve, reject) => {
-    server.once('error', reject);
-    server.listen({ host: options.host, port: options.port }, () => {
-      server.off('error', reject);
-      const address = server.address();
-      resolve({
-        port: typeof address === 'object' && address !== null ? address.port : options.port,
-        drain: () => {
-          isDraining = true;
-        },
-        close: () => stop(server),
-      });
-    });
-  });
+  const { port } = await openPort(server, { host: options.host, port: options.port });
+  return {
+    port,
+    drain: () => {
+      isDraining = true;
+    },
+    close: () => stop(server),
+  };
 }
 
 interface Call {

@@ -70,10 +70,10 @@ export interface BuiltGeneration extends Generation {
 export function buildGeneration(sources: Sources, parts: LongLived): BuiltGeneration {
   const { config } = sources.loaded;
   const upstream = parts.upstreamFor(config.upstream);
-  const shared = sharedStages(sources, parts);
+  const isKnownSpace = knownSpaces(sources, parts);
+  const shared = sharedStages(sources, parts, isKnownSpace);
   const enforcement = sources.modes.has('none') ? 'open' : config.enforcement;
   const identify = identifyStage(sources, parts, sources.modes);
-  const isKnownSpace = knownSpaces(sources, parts);
   const stages: Stages = {
     ...shared,
     identify: enforcement === 'enforce' ? withinShare(identify) : identify,
@@ -133,7 +133,7 @@ function withinShare(identify: Stages['identify']): Stages['identify'] {
   };
 }
 
-function sharedStages(sources: Sources, parts: LongLived): SharedStages {
+function sharedStages(sources: Sources, parts: LongLived, isKnownSpace: (name: string) => boolean): SharedStages {
   const { config } = sources.loaded;
   const { clock, meter } = parts;
   const policyContext = { policy: sources.policy, readonly: config.switches.readonly, clock, meter };
@@ -149,7 +149,7 @@ function sharedStages(sources: Sources, parts: LongLived): SharedStages {
         ...credentialHeader(sources),
       ],
     }),
-    message: createMessageReader({ profile: sources.profile, isKnownSpace: knownSpaces(sources, parts) }),
+    message: createMessageReader({ profile: sources.profile, isKnownSpace }),
     preview: createPreview(policyContext),
     authorize: createAuthorize(policyContext),
     limit: createLimit({ buckets: parts.buckets, clock, meter, system: config.limits.system ?? null }),
