@@ -1,9 +1,8 @@
-import { readdir } from 'node:fs/promises';
 import { isIP } from 'node:net';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { checkDocument, readYamlFile, type Problem } from '../base/document.js';
-import { messageOf } from '../base/log.js';
+import { diskFiles, type Files } from '../base/files.js';
 import { no, ok, type Result } from '../base/result.js';
 import { limitKeyParts } from '../model/decision.js';
 import { permissions } from '../model/permissions.js';
@@ -70,6 +69,7 @@ function isCidr(text: string): boolean {
 export async function effectiveData(
   bundle: { readonly file: string; readonly data: Readonly<Record<string, unknown>> },
   directory: string | null,
+  files: Files = diskFiles,
 ): Promise<Result<PolicyData, readonly Problem[]>> {
   const problems: Problem[] = [];
   const data: Record<string, unknown> = {};
@@ -78,7 +78,7 @@ export async function effectiveData(
     if (isDataName(part)) problems.push(...bundleProblems(bundle.file, part, value));
   }
   if (directory !== null) {
-    for (const { part, value } of await replacements(directory, problems)) data[part] = value;
+    for (const { part, value } of await replacements({ directory, files }, problems)) data[part] = value;
   }
   if (problems.length > 0) return no(problems);
   return ok(data as PolicyData);
@@ -96,17 +96,24 @@ function bundleProblems(file: string, part: DataName, value: unknown): Problem[]
   }));
 }
 
-async function replacements(directory: string, problems: Problem[]): Promise<{ part: string; value: unknown }[]> {
+interface DataPlace {
+  readonly directory: string;
+  readonly files: Files;
+}
+
+async function replacements(
+  { directory, files }: DataPlace,
+  problems: Problem[],
+): Promise<{ part: string; value: unknown }[]> {
   const found: { part: string; value: unknown }[] = [];
   const whole = (file: string, message: string): number =>
     problems.push({ file, line: 0, column: 0, path: '', message });
-  let names: string[];
-  try {
-    names = (await readdir(directory)).sort();
-  } catch (error) {
-    whole(directory, `cannot be read: ${messageOf(error)}`);
+  const listed = await files.names(directory);
+  if (!listed.ok) {
+    whole(directory, listed.why);
     return found;
   }
+  const names = listed.value;
   for (const fileName of names.filter((each) => /^[^.].*\.(?:yml|json)$/i.test(each)))
     whole(join(directory, fileName), 'is not read: policy data is NAME.yaml');
   // ConfigMap volumes hold links whose names begin with two dots; other files there are somebody's own.
@@ -117,15 +124,19 @@ async function replacements(directory: string, problems: Problem[]): Promise<{ p
       whole(file, `no policy data is called "${part}"; wanted one of ${Object.keys(dataSchemas).join(', ')}`);
       continue;
     }
-    const checked = await readPart(file, part);
+    const checked = await readPart(file, part, files);
     if (checked.ok) found.push({ part, value: checked.value });
     else problems.push(...checked.why);
   }
   return found;
 }
 
-async function readPart(file: string, part: DataName): Promise<Result<unknown, readonly Problem[]>> {
-  const document = await readYamlFile(file);
+async function readPart(
+  file: string,
+  part: DataName,
+  files: Files,
+): Promise<Result<unknown, readonly Problem[]>> {
+  const document = await readYamlFile(file, { files });
   return document.ok ? checkDocument<unknown>(dataSchemas[part], document.value) : document;
 }
 

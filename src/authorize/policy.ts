@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Problem } from '../base/document.js';
+import type { Files } from '../base/files.js';
 import { injectiveKey } from '../base/encoding.js';
 import { no, ok, type Result } from '../base/result.js';
 import type { Decision } from '../model/decision.js';
@@ -20,6 +21,8 @@ export interface PolicyOptions {
   readonly dataDir: string | null;
   /** Longest evaluation of the largest test input at activation, best of five. */
   readonly budgetMs: number;
+  /** Where the data is read from; the disk unless told. */
+  readonly files?: Files;
 }
 
 /** A policy that passed its checks. It never changes; new data is a new policy. */
@@ -59,7 +62,7 @@ export async function loadPolicy(
 ): Promise<Result<Policy, readonly Problem[]>> {
   const bundle = await readBundle(options.bundleFile);
   if (!bundle.ok) return bundle;
-  const data = await effectiveData({ file: options.bundleFile, data: bundle.value.data }, options.dataDir);
+  const data = await effectiveData({ file: options.bundleFile, data: bundle.value.data }, options.dataDir, options.files);
   if (!data.ok) return data;
   const dataText = canonicalJson(data.value);
   if (dataText.length > dataBytesMax)

@@ -1,8 +1,7 @@
-import { constants } from 'node:fs';
-import { open, type FileHandle } from 'node:fs/promises';
 import { Worker } from 'node:worker_threads';
 import { parseText, type ParsedText } from './document-parse.js';
 import { createDocument, type YamlDocument } from './document-value.js';
+import { diskFiles, type Files } from './files.js';
 import { fileProblem, type Problem } from './problem.js';
 import { no, ok, type Result } from './result.js';
 
@@ -38,57 +37,26 @@ export async function readYaml(
 /** Reads a YAML file once into memory and parses it as `readYaml` does. */
 export async function readYamlFile(
   file: string,
-  maxBytes = documentBytesMax,
+  { maxBytes = documentBytesMax, files = diskFiles }: { readonly maxBytes?: number; readonly files?: Files } = {},
 ): Promise<Result<YamlDocument, readonly Problem[]>> {
-  const read = await readTextFile(file, maxBytes);
+  const read = await readTextFile(file, maxBytes, files);
   return read.ok ? readYaml(file, read.value, maxBytes) : no([fileProblem(file, read.why)]);
 }
 
 /** The text of a regular file of at most `maxBytes` bytes of UTF-8, or what is wrong with it. */
-export async function readTextFile(file: string, maxBytes: number): Promise<Result<string, string>> {
-  let handle: FileHandle | undefined;
+export async function readTextFile(
+  file: string,
+  maxBytes: number,
+  files: Files = diskFiles,
+): Promise<Result<string, string>> {
+  const read = await files.bytes(file, maxBytes);
+  if (!read.ok) return read;
+  if (read.value.length === 0) return no('is empty');
   try {
-    handle = await open(file, constants.O_RDONLY | constants.O_NONBLOCK); // a pipe without a writer must not hang the start
-    if (!(await handle.stat()).isFile()) return no('is not a regular file');
-    const bytes = await readUpTo(handle, maxBytes + 1);
-    if (bytes.length > maxBytes) return no(`holds more than ${String(maxBytes)} bytes`);
-    return bytes.length === 0
-      ? no('is empty')
-      : ok(new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes));
-  } catch (thrown) {
-    return no(readFault(thrown));
-  } finally {
-    await handle?.close();
+    return ok(new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(read.value));
+  } catch {
+    return no('is not UTF-8 text');
   }
-}
-
-async function readUpTo(handle: FileHandle, max: number): Promise<Buffer> {
-  const chunks: Buffer[] = [];
-  for (let left = max; left > 0;) {
-    const { bytesRead, buffer } = await handle.read(
-      Buffer.alloc(Math.min(left, 65_536)),
-      0,
-      Math.min(left, 65_536),
-      null,
-    );
-    if (bytesRead === 0) break;
-    chunks.push(buffer.subarray(0, bytesRead));
-    left -= bytesRead;
-  }
-  return Buffer.concat(chunks);
-}
-
-const readFaults: Readonly<Record<string, string>> = {
-  ENOENT: 'does not exist',
-  ENOTDIR: 'does not exist: a part of its path is not a directory',
-  EACCES: 'cannot be read: permission denied',
-  ELOOP: 'cannot be read: too many symbolic links',
-  ERR_ENCODING_INVALID_ENCODED_DATA: 'is not UTF-8 text',
-};
-
-function readFault(thrown: unknown): string {
-  const code = thrown instanceof Error && 'code' in thrown ? String(thrown.code) : 'unknown error';
-  return readFaults[code] ?? `cannot be read: ${code}`;
 }
 
 /** Parses in a thread of its own, which is ended when it takes too long or too much memory. */

@@ -2,6 +2,7 @@ import { dirname, resolve } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import { z } from 'zod';
 import { checkDocument, readYamlFile, type Problem } from '../base/document.js';
+import { diskFiles, type Files } from '../base/files.js';
 import { no, ok, type Result } from '../base/result.js';
 import { crossFaults } from './crosschecks.js';
 import { fields } from './fields.js';
@@ -28,8 +29,11 @@ export interface LoadedConfig {
  *
  * @param file Path of the YAML file
  */
-export async function loadConfig(file: string): Promise<Result<LoadedConfig, readonly Problem[]>> {
-  const read = await readYamlFile(file);
+export async function loadConfig(
+  file: string,
+  files: Files = diskFiles,
+): Promise<Result<LoadedConfig, readonly Problem[]>> {
+  const read = await readYamlFile(file, { files });
   if (!read.ok) return read;
   const checked = checkDocument(schema, read.value);
   if (!checked.ok) return checked;

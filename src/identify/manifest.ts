@@ -1,9 +1,8 @@
-import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { z } from 'zod';
 import { checkDocument, checkPart, readYamlFile, type Problem, type YamlDocument } from '../base/document.js';
-import { messageOf } from '../base/log.js';
+import { diskFiles, type Files } from '../base/files.js';
 import { no, ok, type Result } from '../base/result.js';
 import { permissions } from '../model/permissions.js';
 import { keyIdForm } from './key.js';
@@ -84,13 +83,15 @@ class Loading {
   readonly problems: Problem[] = [];
   readonly places = new Map<string, Problem>();
   readonly #known: KnownNames | null;
+  readonly #files: Files;
 
-  constructor(known: KnownNames | null) {
+  constructor(known: KnownNames | null, files: Files) {
     this.#known = known;
+    this.#files = files;
   }
 
   async file(path: string): Promise<void> {
-    const document = await readYamlFile(path, manifestBytesMax);
+    const document = await readYamlFile(path, { maxBytes: manifestBytesMax, files: this.#files });
     if (!document.ok) return void this.problems.push(...document.why);
     const parsed = checkDocument(manifestSchema, document.value);
     if (!parsed.ok) return void this.problems.push(...parsed.why);
@@ -139,11 +140,12 @@ const whole = (file: string, message: string): Problem => ({ file, line: 0, colu
 export async function loadManifests(
   dir: string,
   known: KnownNames | null = null,
+  files: Files = diskFiles,
 ): Promise<Result<LoadedManifests, readonly Problem[]>> {
-  const names = await readdir(dir).catch((thrown: unknown) => no(`cannot be read: ${messageOf(thrown)}`));
-  if (!Array.isArray(names)) return no([whole(dir, names.why)]);
-  const loading = new Loading(known);
-  for (const name of names.filter((each) => !each.startsWith('.')).sort()) {
+  const names = await files.names(dir);
+  if (!names.ok) return no([whole(dir, names.why)]);
+  const loading = new Loading(known, files);
+  for (const name of names.value.filter((each) => !each.startsWith('.'))) {
     if (name.endsWith('.yaml')) await loading.file(join(dir, name));
     else if (name.endsWith('.yml')) loading.problems.push(whole(join(dir, name), 'is not read: name it *.yaml'));
   }

@@ -1,6 +1,7 @@
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { diskFiles, type Files } from '../base/files.js';
 import { fileProblem, type Problem } from '../base/problem.js';
 import { no, type Result } from '../base/result.js';
 import type { Profile } from './compile.js';
@@ -23,10 +24,11 @@ export async function builtInProfiles(): Promise<readonly string[]> {
 export async function findProfile(
   name: string,
   resolvePath: (path: string) => string,
+  files: Files = diskFiles,
 ): Promise<Result<Profile, readonly Problem[]>> {
-  if (!bareName.test(name)) return loadProfile(resolvePath(name));
+  if (!bareName.test(name)) return loadProfile(resolvePath(name), files);
   const known = await builtInProfiles();
-  if (known.includes(name)) return loadProfile(join(builtInDir, `${name}.yaml`));
+  if (known.includes(name)) return loadProfile(join(builtInDir, `${name}.yaml`), files);
   const message = `is none of the profiles that memgate brings (${known.join(', ')}); a file is told by a dot or a slash in its name`;
   return no([fileProblem(name, message)]);
 }

@@ -218,7 +218,7 @@ t.test('readYamlFile() names what is wrong with a file', async (t) => {
   };
   for (const [name, message] of Object.entries(wants)) {
     const file = join(directory, name);
-    t.match(await readYamlFile(file, 20), { ok: false, why: [{ file, line: 0, message }] }, name);
+    t.match(await readYamlFile(file, { maxBytes: 20 }), { ok: false, why: [{ file, line: 0, message }] }, name);
   }
 });
 
