@@ -52,9 +52,17 @@ export const rooms = {
     uses: [...core, 'resolve'],
   },
   control: { does: 'The local socket that the command line talks to.', uses: [...core, 'manage', 'reload'] },
+  cases: { does: 'Requests with the decisions that are wanted, and whether a policy gives them.', uses: core },
+  policies: {
+    does: 'Sources of policies before they run: begun, checked, tested, built, reported.',
+    uses: [...core, 'authorize', 'cases'],
+  },
   app: { does: 'The only place that constructs; start and stop order.', uses: '*' },
   demo: { does: 'A small real memory server, and memgate in front of it.', uses: [...core, 'app', 'config', 'manage'] },
-  cli: { does: 'One file per command.', uses: [...core, 'config', 'control', 'demo', 'manage', 'profiles', 'app'] },
+  cli: {
+    does: 'One file per command.',
+    uses: [...core, 'config', 'control', 'demo', 'manage', 'policies', 'profiles', 'app'],
+  },
 };
 
 /** Third-party package → the only files that may import it. */

@@ -4,6 +4,7 @@ import { auditCommands } from './audit.js';
 import { authCommands } from './auth.js';
 import { checkConfigCommand } from './check-config.js';
 import { demoCommand } from './demo.js';
+import { policyCommands } from './policy.js';
 import { reloadCommand, statusCommand } from './process.js';
 import { profileCommands } from './profile.js';
 import { serveCommand } from './serve.js';
@@ -19,6 +20,7 @@ export function buildProgram(): Command {
   demoCommand(program);
   checkConfigCommand(program);
   profileCommands(program);
+  policyCommands(program);
   authCommands(program);
   auditCommands(program);
   reloadCommand(program);

@@ -1,0 +1,1 @@
+export { copyShipped } from './init.js';
