@@ -71,6 +71,10 @@ t.test('the package holds what it needs to run, and maps that need no sources', 
     'README.md',
     'dist/cli/cli.js',
     'policies/dist/memgate.tar.gz',
+    'policies/bundle/.manifest',
+    'policies/bundle/memgate/authz/authz_test.rego',
+    'policies/cases/roles.yaml',
+    'policies/capabilities.json',
     'config/profiles/engram.yaml',
   ])
     t.ok(modes.has(path), path);
