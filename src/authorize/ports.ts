@@ -6,7 +6,7 @@ import type { Watchdog } from './watchdog.js';
 /** What a policy works with. */
 export interface PolicyPorts {
   readonly clock: Clock;
-  readonly meter: Meter;
+  readonly meter: Pick<Meter, 'policyEvaluation' | 'policyError' | 'policyInstanceReplaced'>;
   readonly log: Logger;
   /** Told of every evaluation, when there is one. */
   readonly watchdog?: Watchdog | undefined;

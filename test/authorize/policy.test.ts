@@ -30,3 +30,15 @@ t.test('an input of any alphabet reaches the engine whole, also where its memory
   for (const text of ['é'.repeat(2_000), '€'.repeat(5_000), '😀'.repeat(3_000), 'x'.repeat(16_000)])
     t.match(odd.evaluate(JSON.stringify({ subject: { id: text, owner: 'anybody', claims: {} } })), { allow: true });
 });
+
+t.test('tryOut() ends in time whatever the policy does, and answers as evaluate() does', async (t) => {
+  const { meter, errors } = countingMeter();
+  const endless = await loaded(fixture('endless'), { meter });
+  t.throws(() => endless.tryOut(asked('endless')), { message: /^timeout: / });
+  t.strictSame(errors, ['timeout'], 'and a new instance follows');
+  t.strictSame(endless.tryOut(asked('anybody')), endless.evaluate(asked('anybody')));
+  const odd = await loaded(fixture('misbehaving'), { meter });
+  t.match(odd.tryOut(asked('undefined')), { allow: false, reasons: ['policy.undefined'] });
+  t.throws(() => odd.tryOut(asked('truthy')), { code: 'policy.failed' });
+  t.throws(() => odd.tryOut(asked('conflict')), { message: /^conflict: / });
+});
