@@ -13,6 +13,7 @@ import {
   type LoadedManifests,
   type StaticTokens,
 } from '../identify/identify.js';
+import type { Meter } from '../model/meter.js';
 import { findProfile, type Profile } from '../resolve/resolve.js';
 import { checkCredential, checkCalls, checkNames, checkTokens } from './checks.js';
 import { readCredential, type LiveCredential } from './credential.js';
@@ -39,7 +40,7 @@ export interface SourceContext {
   readonly mayBeOpen: boolean;
   /** Keys of the store: a manifest must not have one of their ids. */
   readonly storeKeys: () => readonly KeyEntry[];
-  readonly ports: PolicyPorts;
+  readonly ports: PolicyPorts & { readonly meter: Meter };
 }
 
 const noManifests: LoadedManifests = { entries: [], refused: [], places: new Map() };
