@@ -14,6 +14,10 @@ export const rooms = {
   identify: { does: 'Credentials → Identity.', uses: core },
   resolve: { does: 'Profile + CleanRequest → Target: route, action, spaces from every carrier.', uses: core },
   authorize: { does: 'Identity + Target → Permit. engine.ts alone knows Rego.', uses: core },
+  bundle: {
+    does: 'Policy bundles: bytes → files under caps, signature, serial; writes signed ones.',
+    uses: core,
+  },
   limit: { does: 'Permit → Admission, from the buckets of the tier.', uses: core },
   record: {
     does: 'Admission → Receipt, once the decision is on disk; outcomes; metrics. Decides nothing.',
@@ -40,7 +44,7 @@ export const rooms = {
   },
   reload: {
     does: 'Builds the next generation aside, checks it, swaps one reference.',
-    uses: [...core, ...stages, 'config', 'gateway', 'grpc', 'lease'],
+    uses: [...core, ...stages, 'bundle', 'config', 'gateway', 'grpc', 'lease'],
   },
   admin: {
     does: 'The admin API, on its own listener, through the same stages.',
@@ -61,14 +65,13 @@ export const rooms = {
   demo: { does: 'A small real memory server, and memgate in front of it.', uses: [...core, 'app', 'config', 'manage'] },
   cli: {
     does: 'One file per command.',
-    uses: [...core, 'config', 'control', 'demo', 'manage', 'policies', 'profiles', 'app'],
+    uses: [...core, 'bundle', 'config', 'control', 'demo', 'manage', 'policies', 'profiles', 'app'],
   },
 };
 
 /** Third-party package → the only files that may import it. */
 export const doors = {
   '@open-policy-agent/opa-wasm': '^src/authorize/engine[.]ts$',
-  'modern-tar': '^src/authorize/bundle[.]ts$',
   argon2: '^src/identify/key-hash[.]ts$',
   'better-sqlite3': '^src/(store|demo)/',
   'lru-cache': '^src/identify/verifier[.]ts$',

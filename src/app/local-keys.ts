@@ -3,7 +3,6 @@ import { systemClock } from '../base/clock.js';
 import { describeProblem } from '../base/document.js';
 import { createLogger, messageOf } from '../base/log.js';
 import { no, ok, type Result } from '../base/result.js';
-import { loadPolicy } from '../authorize/authorize.js';
 import type { LoadedConfig } from '../config/config.js';
 import {
   createKeyRing,
@@ -15,6 +14,7 @@ import {
 } from '../identify/identify.js';
 import { createKeyAdmin, localOperator, type KeyDesk } from '../manage/manage.js';
 import { createMeter, openAuditLog, type AuditLogOptions } from '../record/record.js';
+import { readPolicy } from '../reload/reload.js';
 import { hasStore, lockDataDir, openStore, type Store } from '../store/store.js';
 import { auditOptions } from './parts.js';
 
@@ -138,12 +138,9 @@ async function ringOf(
 }
 
 /** Roles and tiers of the policy that the configuration names. */
-async function namesOf({ config, resolvePath }: LoadedConfig): Promise<Result<KnownNames, readonly string[]>> {
-  const { bundle, data, budget_ms: budgetMs } = config.policy;
-  const policy = await loadPolicy(
-    { bundleFile: resolvePath(bundle), dataDir: data === undefined ? null : resolvePath(data), budgetMs },
-    { clock: systemClock, meter: createMeter('memgate_'), log: createLogger('warn') },
-  );
+async function namesOf(loaded: LoadedConfig): Promise<Result<KnownNames, readonly string[]>> {
+  const ports = { clock: systemClock, meter: createMeter('memgate_'), log: createLogger('warn') };
+  const policy = await readPolicy(loaded, { ports });
   return policy.ok
     ? ok({ roles: policy.value.roleNames, tiers: policy.value.tierNames })
     : no(policy.why.map(describeProblem));

@@ -4,18 +4,26 @@ import type { Problem } from '../base/document.js';
 import type { Files } from '../base/files.js';
 import { injectiveKey } from '../base/encoding.js';
 import { no, ok, type Result } from '../base/result.js';
-import type { Decision } from '../model/decision.js';
+import { entrypoint, type Decision } from '../model/decision.js';
 import { activate, warmUp } from './activation.js';
-import { entrypoint, readBundle } from './bundle.js';
 import { compileEngine } from './engine.js';
 import { createEngine, type Engine } from './instances.js';
 import { readDecision } from './parse-decision.js';
 import { canonicalJson, effectiveData, type PolicyData } from './policy-data.js';
 import type { PolicyPorts } from './ports.js';
 
-/** Where the policy comes from. */
+/** The parts of a compiled bundle that is to be trusted. */
+export interface CompiledPolicy {
+  readonly revision: string;
+  readonly serial: number | null;
+  readonly wasm: Uint8Array;
+  readonly data: Readonly<Record<string, unknown>>;
+}
+
+/** What a policy is made of. */
 export interface PolicyOptions {
-  /** Compiled bundle, `.tar.gz`. */
+  readonly bundle: CompiledPolicy;
+  /** How problems name the bundle: its file, or where else it came from. */
   readonly bundleFile: string;
   /** Directory of `NAME.yaml` files that replace the bundle's data of the same name. */
   readonly dataDir: string | null;
@@ -28,6 +36,8 @@ export interface PolicyOptions {
 /** A policy that passed its checks. It never changes; new data is a new policy. */
 export interface Policy {
   readonly revision: string;
+  /** The build counter that its bundle states; null for none. */
+  readonly serial: number | null;
   /** SHA-256, hex, over the module and the effective data. */
   readonly digest: string;
   readonly knownSpaces: ReadonlySet<string>;
@@ -60,21 +70,20 @@ const slowMs = 5;
 const tryOutMs = 250;
 
 /**
- * Reads the bundle and the data that replace parts of its own, checks both, compiles, and tries the policy on hostile inputs.
+ * Reads the data that replace parts of the bundle's own, checks both, compiles, and tries the policy on hostile inputs.
  * Nothing of a refused policy is kept.
  */
 export async function loadPolicy(
   options: PolicyOptions,
   ports: PolicyPorts,
 ): Promise<Result<Policy, readonly Problem[]>> {
-  const bundle = await readBundle(options.bundleFile);
-  if (!bundle.ok) return bundle;
-  const data = await effectiveData({ file: options.bundleFile, data: bundle.value.data }, options.dataDir, options.files);
+  const { bundle } = options;
+  const data = await effectiveData({ file: options.bundleFile, data: bundle.data }, options.dataDir, options.files);
   if (!data.ok) return data;
   const dataText = canonicalJson(data.value);
   if (dataText.length > dataBytesMax)
     return wrong(options, `the policy data is over ${String(dataBytesMax)} bytes as JSON`);
-  const compiled = compileEngine(bundle.value.wasm, dataText, entrypoint);
+  const compiled = compileEngine(bundle.wasm, dataText, entrypoint);
   if (!compiled.ok) return wrong(options, compiled.why);
   await nextTurn();
   const engine = createEngine(compiled.value, ports);
@@ -83,9 +92,15 @@ export async function loadPolicy(
   await warmUp(engine);
   const digest = createHash('sha256')
     .update(injectiveKey([dataText]))
-    .update(bundle.value.wasm)
+    .update(bundle.wasm)
     .digest('hex');
-  return ok({ ...facts(data.value), revision: bundle.value.revision, digest, ...evaluator(engine, ports) });
+  return ok({
+    ...facts(data.value),
+    revision: bundle.revision,
+    serial: bundle.serial,
+    digest,
+    ...evaluator(engine, ports),
+  });
 }
 
 const wrong = (options: PolicyOptions, message: string): Result<never, readonly Problem[]> =>

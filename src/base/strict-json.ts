@@ -39,18 +39,26 @@ export function readStrictObject(bytes: Buffer): Result<JsonObject, string> {
  * list of numbers is most of what memory servers are sent.
  */
 export function readStrictFields(bytes: Buffer): Result<JsonObject, string> {
-  return scanned(bytes, (scanner) => scanner.object(), false);
+  return scanned(bytes, (scanner) => scanner.object(), fieldsOnly);
 }
 
-/** Reads one JSON value of any kind, as strictly. */
-export function readStrictJson(bytes: Buffer): Result<JsonTree, string> {
-  return scanned(bytes, (scanner) => scanner.document());
+/** Reads one JSON value of any kind, as strictly. @param keys Most keys in all; 10,000 unless told */
+export function readStrictJson(bytes: Buffer, keys = keysMax): Result<JsonTree, string> {
+  return scanned(bytes, (scanner) => scanner.document(), { keepsItems: true, keysMax: keys });
 }
 
-function scanned<T>(bytes: Buffer, read: (scanner: Scanner) => T, keepsItems = true): Result<T, string> {
+interface Scanning {
+  readonly keepsItems: boolean;
+  readonly keysMax: number;
+}
+
+const whole: Scanning = { keepsItems: true, keysMax };
+const fieldsOnly: Scanning = { keepsItems: false, keysMax };
+
+function scanned<T>(bytes: Buffer, read: (scanner: Scanner) => T, scanning = whole): Result<T, string> {
   if (!isUtf8(bytes)) return no('not UTF-8');
   try {
-    return ok(read(new Scanner(bytes.toString('utf8'), keepsItems)));
+    return ok(read(new Scanner(bytes.toString('utf8'), scanning)));
   } catch (thrown) {
     if (thrown instanceof NotStrict) return no(thrown.message);
     throw thrown;
@@ -60,12 +68,14 @@ function scanned<T>(bytes: Buffer, read: (scanner: Scanner) => T, keepsItems = t
 class Scanner {
   readonly #text: string;
   readonly #keepsItems: boolean;
+  readonly #keysMax: number;
   #at = 0;
   #keys = 0;
 
-  constructor(text: string, keepsItems: boolean) {
+  constructor(text: string, { keepsItems, keysMax: most }: Scanning) {
     this.#text = text;
     this.#keepsItems = keepsItems;
+    this.#keysMax = most;
   }
 
   object(): JsonObject {
@@ -110,7 +120,7 @@ class Scanner {
     if (this.#text[this.#at] !== '"') throw new NotStrict('a key that is not a string');
     const key = this.#string();
     this.#keys += 1;
-    if (this.#keys > keysMax) throw new NotStrict(`over ${String(keysMax)} keys`);
+    if (this.#keys > this.#keysMax) throw new NotStrict(`over ${String(this.#keysMax)} keys`);
     if (fields.has(key)) throw new NotStrict('a key that stands twice');
     if (key === '__proto__' || (depth === 1 && poisonous.has(key))) throw new NotStrict('a key that is not accepted');
     return key;

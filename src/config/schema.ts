@@ -3,6 +3,7 @@ import { audit } from './audit.js';
 import { keys, staticToken } from './credentials.js';
 import { grpc } from './grpc.js';
 import { headerName, listen, milliseconds } from './parts.js';
+import { policy } from './policy.js';
 import { streams } from './streams.js';
 import { sideDoors } from './side-doors.js';
 import { gateway, upstream } from './traffic.js';
@@ -41,24 +42,7 @@ export const schema = z
       .describe(
         "The memory server's profile: the name of one that memgate brings (see memgate profile list), or a file; a name with a dot or a slash is a file.",
       ),
-    policy: z
-      .strictObject({
-        bundle: z.string().min(1).describe('Compiled policy bundle (.tar.gz).'),
-        data: z
-          .string()
-          .min(1)
-          .optional()
-          .describe(
-            "Directory of data files (NAME.yaml) that replace the bundle's data of the same name: roles, tiers, spaces, networks.",
-          ),
-        budget_ms: z
-          .number()
-          .min(0.1)
-          .max(1_000)
-          .default(20)
-          .describe('Longest evaluation of the largest test input when a policy is activated, best of five.'),
-      })
-      .describe('The policy.'),
+    policy,
     switches: z
       .strictObject({
         readonly: z.boolean().default(false).describe('Refuse everything that changes memories or spaces.'),

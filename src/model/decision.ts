@@ -1,3 +1,6 @@
+/** The one rule of a policy that is asked. */
+export const entrypoint = 'memgate/authz/decision';
+
 /** What a limit counts by. */
 export const limitKeyParts = ['client', 'subject', 'space', 'route', 'system'] as const;
 export type LimitKeyPart = (typeof limitKeyParts)[number];

@@ -12,6 +12,7 @@ export type { BuiltGeneration, LongLived } from './build.js';
 export { buildGeneration } from './build.js';
 export { closeSources, readSources, type Sources, type SourceContext } from './sources.js';
 export { openObjectBook } from './objects.js';
+export { readPolicy } from './policy.js';
 
 /** What a reload has changed; names and hashes only, never a value. */
 export interface Difference {

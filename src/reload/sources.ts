@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { Problem } from '../base/document.js';
 import { no, ok, type Result } from '../base/result.js';
-import { loadPolicy, type Policy, type PolicyPorts } from '../authorize/authorize.js';
+import type { Policy, PolicyPorts } from '../authorize/authorize.js';
 import { loadConfig, type LoadedConfig } from '../config/config.js';
 import { networkTest, normalHost } from '../gate/gate.js';
 import {
@@ -18,6 +18,7 @@ import { findProfile, type Profile } from '../resolve/resolve.js';
 import { checkCredential, checkCalls, checkNames, checkTokens } from './checks.js';
 import { readCredential, type LiveCredential } from './credential.js';
 import { Findings } from './findings.js';
+import { readPolicy } from './policy.js';
 
 /** Everything a generation is made of, read once, checked together, and nothing of it in force yet. */
 export interface Sources {
@@ -90,7 +91,7 @@ async function readFiles(loaded: LoadedConfig, context: SourceContext, found: Fi
   const { config, resolvePath } = loaded;
   const [profile, policy, tokens] = await Promise.all([
     findProfile(config.profile, resolvePath),
-    loadPolicy(policyOptions(loaded), context.ports),
+    readPolicy(loaded, { ports: context.ports }),
     readTokens(loaded, (message) => {
       context.ports.log.warn('static-token.warning', { message });
     }),
@@ -129,12 +130,6 @@ function readSettings(
   }
   return { modes, allowedHosts, isTrustedProxy: trusted.ok ? trusted.value : () => false };
 }
-
-const policyOptions = ({ config, resolvePath }: LoadedConfig): Parameters<typeof loadPolicy>[0] => ({
-  bundleFile: resolvePath(config.policy.bundle),
-  dataDir: config.policy.data === undefined ? null : resolvePath(config.policy.data),
-  budgetMs: config.policy.budget_ms,
-});
 
 const readModes = (mode: LoadedConfig['config']['auth_mode']): ReadonlySet<AuthMode> =>
   new Set(Array.isArray(mode) ? mode : [mode]);

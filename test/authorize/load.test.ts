@@ -4,9 +4,8 @@ import { join } from 'node:path';
 import { gunzipSync, gzipSync } from 'node:zlib';
 import { packTar, unpackTar, type ParsedTarEntryWithData } from 'modern-tar';
 import t, { type Test } from 'tap';
-import { loadPolicy } from '../../src/authorize/authorize.js';
 import { systemClock } from '../../src/base/clock.js';
-import { fixture, loaded, ports, shipped } from './fixtures/stage.js';
+import { fixture, load, loaded, shipped } from './fixtures/stage.js';
 
 const entries = await unpackTar(gunzipSync(readFileSync(shipped)));
 const bytesOf = (name: string): Buffer => Buffer.from(entries.find(({ header }) => header.name === name)?.data ?? []);
@@ -40,7 +39,7 @@ function patched(from: Buffer, to: Buffer): Promise<Buffer> {
 
 async function complaints(t: Test, bytes: Buffer, dataDir: string | null = null): Promise<string> {
   const bundleFile = join(t.testdir({ 'b.tar.gz': bytes }), 'b.tar.gz');
-  const policy = await loadPolicy({ bundleFile, dataDir, budgetMs: 100 }, ports());
+  const policy = await load({ bundleFile, dataDir });
   if (policy.ok) return 'loaded';
   t.equal(policy.why[0]?.file, dataDir === null ? bundleFile : policy.why[0]?.file);
   return policy.why.map(({ path, message }) => `${path} ${message}`.trim()).join('\n');
@@ -62,7 +61,7 @@ const bad: Record<string, { bytes: () => Buffer | Promise<Buffer>; wants: RegExp
   text: { bytes: () => Buffer.from('hello'), wants: /not a gzip file/ },
   'a truncated gzip': { bytes: async () => (await packed()).subarray(0, 1_000), wants: /cannot be unpacked/ },
   'gzip of something else': { bytes: () => gzipSync('x'.repeat(2_000)), wants: /cannot be unpacked|no member/ },
-  'a decompression bomb': { bytes: () => gzipSync(Buffer.alloc(40 * 1_048_576)), wants: /cannot be unpacked/ },
+  'a decompression bomb': { bytes: () => gzipSync(Buffer.alloc(40 * 1_048_576)), wants: /holds over 16777216 bytes/ },
   'over 1000 members': {
     bytes: () =>
       packed(
@@ -91,9 +90,8 @@ const bad: Record<string, { bytes: () => Buffer | Promise<Buffer>; wants: RegExp
     bytes: () => packed({}, [file('/patch.json', '{}')]),
     wants: /"patch.json", which this version does not read/,
   },
-  'a signature': { bytes: () => packed({}, [file('/.signatures.json', '{}')]), wants: /"\.signatures\.json"/ },
   'no data': { bytes: () => packed({ '/data.json': null }), wants: /no member "data.json"/ },
-  'data that is no JSON': { bytes: () => packed({ '/data.json': '{' }), wants: /"data.json" is not JSON/ },
+  'data that is no JSON': { bytes: () => packed({ '/data.json': '{' }), wants: /"data.json" is not strict JSON/ },
   'data that is a list': { bytes: () => packed({ '/data.json': '[]' }), wants: /data.json is not an object/ },
   'data with an unknown permission': {
     bytes: () => packed({ '/data.json': '{"roles":{"a":{"permissions":{"Everything":true}}}}' }),
@@ -166,20 +164,17 @@ t.test('loadPolicy() refuses a file that is not there, a directory and a pipe', 
   const directory = t.testdir({ d: {} });
   execFileSync('mkfifo', [join(directory, 'pipe')]);
   for (const [name, wants] of [
-    ['nothing', /cannot be opened/],
+    ['nothing', /does not exist/],
     ['d', /not a regular file/],
     ['pipe', /not a regular file/],
   ] as const) {
-    const policy = await loadPolicy({ bundleFile: join(directory, name), dataDir: null, budgetMs: 100 }, ports());
+    const policy = await load({ bundleFile: join(directory, name) });
     t.match(policy.ok ? '' : policy.why[0]?.message, wants);
   }
 });
 
 t.test('PE-05 loadPolicy() refuses what is over the budget by the real clock', async (t) => {
-  const policy = await loadPolicy(
-    { bundleFile: shipped, dataDir: null, budgetMs: 0.0001 },
-    ports({ clock: systemClock }),
-  );
+  const policy = await load({ bundleFile: shipped, budgetMs: 0.0001 }, { clock: systemClock });
   t.match(policy.ok ? '' : policy.why[0]?.message, /over the budget of 0\.0001 ms/);
 });
 
@@ -209,7 +204,7 @@ t.test('loadPolicy() names file, line and path of every problem of the data', as
     'defaults.yaml': '',
     'changes.yaml': {},
   });
-  const policy = await loadPolicy({ bundleFile: shipped, dataDir: directory, budgetMs: 100 }, ports());
+  const policy = await load({ bundleFile: shipped, dataDir: directory });
   const told = policy.ok
     ? []
     : policy.why.map(({ file: at, line, path }) => `${at.slice(directory.length + 1)}:${String(line)} ${path}`);
@@ -222,14 +217,14 @@ t.test('loadPolicy() names file, line and path of every problem of the data', as
     'tiers.yaml:3 gold.limits.0.rate',
     'users.yaml:0 ',
   ]);
-  const nowhere = await loadPolicy({ bundleFile: shipped, dataDir: join(directory, 'no'), budgetMs: 100 }, ports());
+  const nowhere = await load({ bundleFile: shipped, dataDir: join(directory, 'no') });
   t.match(nowhere.ok ? '' : nowhere.why[0]?.message, /cannot be read/);
 });
 
 t.test('loadPolicy() says which algorithms there are', async (t) => {
   const limit = '{ id: t, key: [subject], algorithm: sliding, rate: 5, per: 1, cost: 1 }';
   const directory = t.testdir({ 'tiers.yaml': `gold:\n  limits: [${limit}]\n` });
-  const policy = await loadPolicy({ bundleFile: shipped, dataDir: directory, budgetMs: 100 }, ports());
+  const policy = await load({ bundleFile: shipped, dataDir: directory });
   t.match(policy.ok ? [] : policy.why.map(({ path, message }) => `${path} ${message}`), [
     'gold.limits.0.algorithm is "sliding", must be token_bucket or sliding_window',
   ]);
@@ -237,7 +232,7 @@ t.test('loadPolicy() says which algorithms there are', async (t) => {
 
 t.test('loadPolicy() refuses files that it would not read', async (t) => {
   const ignored = t.testdir({ 'tiers.yml': 'free: { limits: [] }\n', 'spaces.json': '{}' });
-  const unread = await loadPolicy({ bundleFile: shipped, dataDir: ignored, budgetMs: 100 }, ports());
+  const unread = await load({ bundleFile: shipped, dataDir: ignored });
   t.match(unread.ok ? [] : unread.why.map(({ file, message }) => `${file.slice(ignored.length + 1)} ${message}`), [
     'spaces.json is not read: policy data is NAME.yaml',
     'tiers.yml is not read: policy data is NAME.yaml',

@@ -1,0 +1,53 @@
+import { z } from 'zod';
+import { signatureAlgorithms } from '../model/signature.js';
+
+const verificationKey = z
+  .strictObject({
+    algorithm: z
+      .enum(signatureAlgorithms, {
+        error: `must be one of ${signatureAlgorithms.join(', ')}; with HS256 and its like, whoever verifies could also sign`,
+      })
+      .describe('The only algorithm that the key is used with, whatever a signature says.'),
+    public_key_file: z.string().min(1).describe('The public key, in PEM form.'),
+    scope: z
+      .string()
+      .min(1)
+      .max(200)
+      .optional()
+      .describe('What a signature must say it is for; without it, a signature must say nothing about that.'),
+  })
+  .describe('A key that bundles may be signed with.');
+
+const verification = z
+  .strictObject({
+    keys: z
+      .record(z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._:@/-]{0,127}$/, 'must be the id of a key'), verificationKey)
+      .refine((keys) => Object.keys(keys).length > 0, 'must name at least one key')
+      .refine((keys) => Object.keys(keys).length <= 16, 'may name at most 16 keys')
+      .describe(
+        'Key id → `algorithm`, `public_key_file` and perhaps `scope`. An unsigned bundle, and one that another key has signed, is refused.',
+      ),
+  })
+  .optional()
+  .describe('By whom the bundle must be signed. Without it, signatures are not verified and count for nothing.');
+
+/** Where the policy comes from, and what it must be like to be taken. */
+export const policy = z
+  .strictObject({
+    bundle: z.string().min(1).describe('Compiled policy bundle (.tar.gz).'),
+    data: z
+      .string()
+      .min(1)
+      .optional()
+      .describe(
+        "Directory of data files (NAME.yaml) that replace the bundle's data of the same name: roles, tiers, spaces, networks.",
+      ),
+    budget_ms: z
+      .number()
+      .min(0.1)
+      .max(1_000)
+      .default(20)
+      .describe('Longest evaluation of the largest test input when a policy is activated, best of five.'),
+    verification,
+  })
+  .describe('The policy.');
