@@ -1,8 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import t from 'tap';
+import { controlClient, controlPath } from '../../src/control/control.js';
 import { H, J, SA, wireCase, type Case } from './support/cases.js';
 import { makeKey, type FixtureKey } from './support/keys.js';
 import { startProgram } from './support/program.js';
+import type { Reply } from './support/recorder.js';
 import { as, hashes, reload, warmHashes } from './support/steps.js';
 import { Client } from './support/wire.js';
 
@@ -80,17 +82,33 @@ await wireCase(t, program, { name: 'KY-08', allow: { hashes: true, untracked: tr
   await one.refused('a reload does not bring it back', as(key.text), { status: 401 });
 });
 
-await wireCase(t, program, { name: 'KY-08 (in flight)', allow: hashing }, async (one) => {
+/** An exchange that lasts for a second holds a lease, and then the revocation ends it: leases.test.ts has that half. */
+const shortMs = 800;
+
+/** Revokes a key while a request of it is upstream. @returns what the client gets, or null where it took so long that a lease may have ended it */
+async function revokedUpstream(one: Case): Promise<string | undefined | null> {
   const key = await withMore(one, 'revoked in flight');
   await one.passes('it is remembered', as(key.text));
-  one.recorder.script({
-    request: (request, reply) =>
-      setTimeout(() => reply.write('HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nlate'), 1_500),
-  });
+  const held: Reply[] = [];
+  one.recorder.script({ request: (_, reply) => held.push(reply) });
+  const desk = await controlClient(controlPath(program.dataDir)); // a command of its own needs most of the second
+  const fromMs = performance.now();
   const running = one.send(as(key.text));
-  await one.recorder.until(() => one.forwarded.length === 2);
-  await revoke(one, key.id);
-  one.t.equal((await running).answers[0]?.body.toString(), 'late', 'a request that is upstream already is answered');
+  await one.recorder.until(() => held.length === 1);
+  const revoked = await desk?.keys.revokeKey(key.id, 'test');
+  one.t.equal(revoked?.ok, true, 'revoked');
+  const tookMs = performance.now() - fromMs;
+  held[0]?.write('HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nlate');
+  const [answer] = (await running).answers;
+  one.recorder.script({});
+  await one.refused('the next one does not pass', as(key.text), { status: 401 });
+  return tookMs > shortMs ? null : answer?.body.toString();
+}
+
+await wireCase(t, program, { name: 'KY-08 (in flight)', allow: hashing }, async (one) => {
+  let got = await revokedUpstream(one);
+  for (let tries = 1; tries < 3 && got === null; tries += 1) got = await revokedUpstream(one); // the machine was busy
+  one.t.equal(got, 'late', 'a request that is upstream already is answered');
 });
 
 await wireCase(t, program, { name: 'KY-08 (slow body)', allow: hashing }, async (one) => {
