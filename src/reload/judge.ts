@@ -59,8 +59,10 @@ function factsNow({ stages }: Law, { target }: Permit, { subject }: Identity): R
   const head = stages.resolve(target.request, subject);
   if (!head.ok) return head;
   const now = head.value.preview;
-  const { route, params, spaces, tool } = target.facts;
-  return ok({ route: now?.route ?? route, params, spaces: latest(spaces, now?.spaces), tool });
+  const { route: then, params, spaces, tool } = target.facts;
+  const route = now?.route ?? head.value.routeNow(then);
+  if (route === null) return no(refuse('resolve.unknown-route', 'the profile does not list it any more'));
+  return ok({ route, params, spaces: latest(spaces, now?.spaces), tool });
 }
 
 /** A call: the method may be gone; what its message said is gone as well. */

@@ -6,7 +6,7 @@ import type { CleanRequest } from '../model/request.js';
 import type { RpcId, SessionUse } from '../model/rpc.js';
 import type { Sessions } from '../model/session.js';
 import type { Subject } from '../model/subject.js';
-import type { RpcFacts } from '../model/target.js';
+import type { RouteFacts, RpcFacts } from '../model/target.js';
 import type { CompiledRoute } from './compile.js';
 import type { Head } from './head.js';
 import type { Call, McpTable } from './mcp.js';
@@ -132,6 +132,11 @@ export class McpHead implements Head {
     this.#request = request;
     this.#session = session;
     this.#rest = rest;
+  }
+
+  /** The message is gone; which of the endpoint's routes it took is known. */
+  routeNow({ id }: RouteFacts): RouteFacts | null {
+    return this.#request.table.routes.find(({ facts }) => facts.id === id)?.facts ?? null;
   }
 
   async complete(): Promise<Result<Target, Refusal>> {

@@ -90,6 +90,10 @@ export class ObjectHead implements Head {
     return this.#head.preview ?? (this.#lookup.isList ? null : facts);
   }
 
+  routeNow(then: RouteFacts): RouteFacts | null {
+    return this.#head.routeNow(then);
+  }
+
   async complete(): Promise<Result<Target, Refusal>> {
     const { param, form, isList } = this.#lookup;
     const { params, subject } = this.#context;

@@ -130,6 +130,14 @@ class OpenHead implements Head {
     return spaces.ok ? { route: route.facts, params, spaces: spaces.value, tool: null } : null;
   }
 
+  /** A word in the body may have made it something else, and does so still if the profile says it. */
+  routeNow(then: RouteFacts): RouteFacts | null {
+    const { facts, data } = this.facts.route;
+    const ruled = data.body_rules.find(({ action }) => action === then.action);
+    if (then.action === facts.action || ruled === undefined) return facts;
+    return { ...facts, action: ruled.action, permission: ruled.permission };
+  }
+
   complete(): Result<Target, Refusal> | Promise<Result<Target, Refusal>> {
     const { route, request } = this.facts;
     return readsBody(route, request) ? this.#withBody() : this.#finish(null);
