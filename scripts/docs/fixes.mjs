@@ -48,7 +48,7 @@ export const fixes = {
     'Send less at a time, or raise `gateway.inspect_max_bytes`.',
   ],
   'gate.overloaded': [
-    'Bodies that wait for a decision hold more than `gateway.inspect_max_bytes_in_progress` in sum.',
+    'Bodies and WebSocket messages that wait for a decision hold more than `gateway.inspect_max_bytes_in_progress` in sum. A tunnel is closed with 1013.',
     'Try again after `Retry-After`. If it happens often, raise the limit and the memory of the process.',
   ],
   'pressure.full': [

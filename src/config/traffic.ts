@@ -93,7 +93,9 @@ export const gateway = z
       .min(1)
       .max(4 * 1_073_741_824)
       .default(64 * 1_048_576)
-      .describe('Bodies that are held for decisions, in sum; above it a request gets 503.'),
+      .describe(
+        'Bodies and WebSocket messages that are held for decisions, in sum; above it a request gets 503, and a tunnel is closed with 1013.',
+      ),
   })
   .describe('The listener for clients.');
 

@@ -52,7 +52,14 @@ export interface ExchangeFacts {
   readonly answer: AnswerRules;
 }
 
+/** Bytes that are held for decisions by all requests together. */
+export interface HeldMessages {
+  held: number;
+  readonly max: number;
+}
+
 export interface TunnelLimits {
+  readonly held: HeldMessages;
   /** Largest message that is held for a decision. */
   readonly messageMaxBytes: number;
   /** Longest wait for the first message, where it decides. */

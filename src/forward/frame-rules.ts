@@ -3,7 +3,7 @@ import type { RefusalCode } from '../model/codes.js';
 
 /** Why a tunnel ends: our code, and the one that the peer is told in the close frame. */
 export class TunnelFault extends Error {
-  readonly code: Extract<RefusalCode, `tunnel.${string}`>;
+  readonly code: Extract<RefusalCode, `tunnel.${string}` | 'gate.overloaded'>;
   readonly closeCode: number;
 
   constructor(code: TunnelFault['code'], closeCode: number, detail: string) {

@@ -1,6 +1,7 @@
 import type { Socket } from 'node:net';
 import { Fault, type Refusal } from '../model/codes.js';
 import type { MessageVerdict, TunnelMessage } from '../model/lease.js';
+import type { HeldMessages } from './context.js';
 import { FrameWalk } from './frame-walk.js';
 import { TunnelFault } from './frame-rules.js';
 import { MessageReader, type Piece } from './message-reader.js';
@@ -9,6 +10,7 @@ export interface InletOptions {
   readonly messages: 'none' | 'first' | 'each';
   readonly mayCompress: boolean;
   readonly bytesMax: number;
+  readonly held: HeldMessages;
   readonly decide: (message: TunnelMessage) => Promise<MessageVerdict>;
   /** @returns false where no more is taken for now */
   readonly pass: (bytes: Buffer) => boolean;
@@ -16,6 +18,9 @@ export interface InletOptions {
   /** The first message is there. */
   readonly first: () => void;
 }
+
+const overloaded = (): TunnelFault =>
+  new TunnelFault('gate.overloaded', 1013, 'gateway.inspect_max_bytes_in_progress is reached');
 
 /** What comes from the client of a tunnel: passed on as it comes, or read message by message, one after the other. */
 export class Inlet {
@@ -28,6 +33,7 @@ export class Inlet {
   #isBlocked = false;
   #isFirst = true;
   #isOver = false;
+  #heldBytes = 0;
   passedBytes = 0;
 
   constructor(options: InletOptions) {
@@ -51,6 +57,7 @@ export class Inlet {
   }
 
   end(): void {
+    this.#hold(0);
     this.#isOver = true;
   }
 
@@ -63,7 +70,9 @@ export class Inlet {
       return;
     }
     this.#reader.push(chunk);
-    if (!this.#isWorking) void this.#work(this.#reader);
+    this.#hold(this.#heldBytes + chunk.length);
+    if (this.#options.held.held > this.#options.held.max) this.#failed(overloaded());
+    else if (!this.#isWorking) void this.#work(this.#reader);
   };
 
   drained(): void {
@@ -78,6 +87,7 @@ export class Inlet {
     try {
       for (let piece = reader.next(); piece !== null && !this.#isOver; piece = reader.next()) {
         await this.#judge(piece);
+        this.#hold(reader.heldBytes);
         if (this.#options.messages === 'first' && !this.#isFirst) break;
       }
       if (this.#options.messages === 'first' && !this.#isFirst && !this.#isOver) this.#readNoMore(reader);
@@ -104,7 +114,15 @@ export class Inlet {
     verdict.value(!this.#isOver);
   }
 
+  /** Counts with what bodies hold: many slow messages are as much as one large body. */
+  #hold(bytes: number): void {
+    if (this.#isOver) return;
+    this.#options.held.held += bytes - this.#heldBytes;
+    this.#heldBytes = bytes;
+  }
+
   #readNoMore(reader: MessageReader): void {
+    this.#hold(0);
     this.#reader = null;
     const rest = reader.left();
     if (rest.length > 0) this.#pass(rest);

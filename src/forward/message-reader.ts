@@ -28,6 +28,11 @@ export class MessageReader {
     return this.#rules.isClosed;
   }
 
+  /** Of what was pushed and not given out yet. */
+  get heldBytes(): number {
+    return this.#rest.length + this.#bytes;
+  }
+
   push(chunk: Buffer): void {
     this.#rest = this.#rest.length === 0 ? chunk : Buffer.concat([this.#rest, chunk]);
   }

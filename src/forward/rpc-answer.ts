@@ -152,7 +152,7 @@ class RpcAnswer implements UpstreamSink {
 
   #pass(chunk: Buffer): boolean {
     const text = this.#events?.push(this.#decoded(chunk)) ?? '';
-    if ((this.#events?.pending ?? 0) > this.#facts.holding.maxBytes) throw tooLong(this.#facts.holding);
+    this.#hold((this.#events?.pending ?? 0) - this.#bytes);
     if (text === '') return true;
     this.#passHead();
     return this.#taker.data(Buffer.from(text));

@@ -49,6 +49,7 @@ export class Tunnel extends Lasting implements SwitchSink {
       messages: facts.permit === null ? 'none' : rules.messages, // what is only observed is not held up
       mayCompress,
       bytesMax: tunnel.messageMaxBytes,
+      held: tunnel.held,
       decide: (message) => leases.message(this, message),
       pass: this.#toServer,
       refused: this.#refused,

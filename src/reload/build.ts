@@ -179,7 +179,7 @@ function learnSpaces(trail: Trail, outcome: Outcome, { createdSpaces }: LongLive
 function forwardStage(sources: Sources, upstream: Upstream, parts: LongLived): Stages['forward'] {
   const { message_max_bytes: messageMaxBytes, first_message_timeout_ms: firstMessageMs } =
     sources.loaded.config.streams;
-  const tunnel = { messageMaxBytes, firstMessageMs };
+  const tunnel = { held: parts.inspectBudget, messageMaxBytes, firstMessageMs };
   return createForward({ upstream, holding: answerHolding(sources, parts), tunnel, ...forwardRules(sources, parts) });
 }
 

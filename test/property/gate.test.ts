@@ -61,7 +61,7 @@ function handedOver(proof: Receipt | Observed): UpstreamRequest {
     },
     clock: systemClock,
     leases: { take: () => () => undefined, message: () => Promise.reject(new Error('no tunnel')) },
-    tunnel: { messageMaxBytes: 1, firstMessageMs: 1 },
+    tunnel: { held: { held: 0, max: 1 }, messageMaxBytes: 1, firstMessageMs: 1 },
     holding: null as never, // no answer is held here
     request: {
       identity: {

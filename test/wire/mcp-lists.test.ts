@@ -14,7 +14,7 @@ const dir = t.testdir({
 const profile = `${dir}/mcp.yaml`;
 const data = `${dir}/policy`;
 const program = await startProgram(t, {
-  config: { profile, upstream: { objects: { answer_max_bytes: 16_384 } } },
+  config: { profile, upstream: { objects: { answer_max_bytes: 16_384, answer_bytes_in_progress: 16_384 } } },
 });
 const good = post({ key: () => `Authorization: Bearer ${program.keys.KA.text}\r\n` } as unknown as Case, rpc('ping'));
 const allow = {
@@ -169,6 +169,35 @@ await wireCase(t, program, { name: 'a list that cannot be read is not passed on'
   one.recorder.script({ request: (_, reply) => reply.write('HTTP/1.1 500 X\r\nContent-Length: 2\r\n\r\nno') });
   const failed = await one.send(post(one, rpc('tools/list')));
   one.t.equal(failed.answers[0]?.status, 500, 'an error is an error');
+});
+
+await wireCase(t, program, { name: 'lists that are held are held up to the bound', allow }, async (one) => {
+  const text = JSON.stringify({ ...listed, result: { ...listed.result, _meta: { padding: 'x'.repeat(10_000) } } });
+  const ways = {
+    'as one answer': [
+      `HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: ${text.length}\r\n\r\n`,
+      text,
+    ],
+    'as an event': [streamHead, chunk(`data: ${text}\n\n`) + '0\r\n\r\n'],
+  } as const;
+  for (const [name, [head, body]] of Object.entries(ways)) {
+    const begun: Reply[] = [];
+    one.recorder.script({
+      request: (_, reply) => {
+        begun.push(reply);
+        reply.write(head + body.slice(0, 9_000));
+      },
+    });
+    const first = one.send(post(one, rpc('tools/list')));
+    await one.recorder.until(() => begun.length === 1);
+    const [second] = (await one.send(post(one, rpc('tools/list')))).answers;
+    one.t.match(second?.json(), { error: { data: { status: 503, type: 'urn:memgate:refusal:upstream.busy' } } }, name);
+    begun[0]?.write(body.slice(9_000));
+    one.t.equal((await first).answers[0]?.status, 200, `${name}: the first one is whole, and passes`);
+    one.recorder.script({ request: (_, reply) => reply.write(head + body) });
+    for (let n = 0; n < 3; n += 1)
+      one.t.equal((await one.send(post(one, rpc('tools/list')))).answers[0]?.status, 200, `${name}: all is given back`);
+  }
 });
 
 await wireCase(t, program, { name: 'rules about arguments are policy data, and hide no tool', allow }, async (one) => {

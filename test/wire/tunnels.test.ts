@@ -4,11 +4,14 @@ import { H } from './support/cases.js';
 import { makeKey, type KeyName } from './support/keys.js';
 import { startProgram } from './support/program.js';
 import { warmHashes } from './support/steps.js';
-import { acceptFor, clientKey, obeyInits, SocketClient, upgradeLines } from './support/websocket.js';
+import { acceptFor, clientKey, frame, obeyInits, SocketClient, upgradeLines } from './support/websocket.js';
 import { send } from './support/wire.js';
 
 const path = '/v1/stream';
-const config = { streams: { first_message_timeout_ms: 1_000, message_max_bytes: 1_024 } };
+const config = {
+  streams: { first_message_timeout_ms: 1_000, message_max_bytes: 1_024 },
+  gateway: { inspect_max_bytes: 4_096, inspect_max_bytes_in_progress: 4_096 },
+};
 const program = await startProgram(t, { config });
 await warmHashes(program);
 const { recorder, audit } = program;
@@ -144,7 +147,7 @@ await t.test('frames: what is whole in pieces passes, and what is none ends the 
   await t.test('byte by byte', async (t) => {
     obeyInits(recorder);
     const socket = await open(t);
-    for (const byte of (await import('./support/websocket.js')).frame(text)) {
+    for (const byte of frame(text)) {
       socket.client.write(Buffer.from([byte]));
       await new Promise((resolve) => setImmediate(resolve));
     }
@@ -177,6 +180,34 @@ await t.test('frames: what is whole in pieces passes, and what is none ends the 
       );
     });
   }
+});
+
+await t.test('messages that are held, together with bodies, are held up to the bound', async (t) => {
+  obeyInits(recorder);
+  const whole = frame(JSON.stringify({ ...init('alpha'), note: 'x'.repeat(900) }));
+  const [begun, rest] = [whole.subarray(0, 900), whole.subarray(900)];
+  const sockets: SocketClient[] = [];
+  for (let n = 0; n < 5; n += 1) {
+    const socket = await open(t);
+    t.equal(await socket.say(init('alpha')), '{"type":"init-ack","space":"alpha"}');
+    sockets.push(socket);
+  }
+  const [first, ...others] = sockets;
+  const last = others.pop();
+  if (first === undefined || last === undefined) throw new Error('no sockets');
+  for (const { client } of [first, ...others]) client.write(begun);
+  last.client.write(begun);
+  t.ok(await last.client.until(() => last.client.isClosed), 'one too many ends');
+  t.equal(last.closed, '1013 gate.overloaded');
+  t.match(await outcomeOf(last.id), { ended_by: 'gateway', code: 'gate.overloaded', status: 101 });
+  first.client.write(rest);
+  t.ok(await first.client.until(() => first.texts.length === 2), 'one of the others is whole, and answered');
+  const again = await open(t);
+  t.equal(
+    await again.say({ ...init('alpha'), note: 'x'.repeat(900) }),
+    '{"type":"init-ack","space":"alpha"}',
+    'what is given back is there again',
+  );
 });
 
 await t.test('a client that says nothing', async (t) => {
