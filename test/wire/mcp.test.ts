@@ -318,6 +318,15 @@ await wireCase(t, program, { name: 'other ways in', allow }, async (one) => {
     code: 'resolve.unknown-route',
   });
   await one.refused('a preflight', of('OPTIONS', '/mcp'), { status: 405, code: 'resolve.method' });
+  const asBrowsersDo = `OPTIONS /mcp HTTP/1.1\r\n${H}Origin: https://app.example.org\r\nAccess-Control-Request-Method: POST\r\nAccess-Control-Request-Headers: authorization,content-type\r\n\r\n`;
+  for (const [name, bytes, status] of [
+    ['a preflight, which brings no credential', asBrowsersDo, 401],
+    ['and one with a credential', asBrowsersDo.replace('Origin', `${one.key('KA')}Origin`), 405],
+  ] as const) {
+    const [answer] = (await one.refused(name, bytes, { status })).answers;
+    const allowing = answer?.headers.filter(([header]) => /^access-control-/i.test(header));
+    one.t.strictSame(allowing, [], `${name}: no page is let in by it, not even one of an allowed origin`);
+  }
   await one.refused('/mcp/', of('GET', '/mcp/'), { status: 404 });
   await one.refused(
     'another type',

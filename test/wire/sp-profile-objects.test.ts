@@ -1,10 +1,13 @@
 import t, { type Test } from 'tap';
 import { Case, H, J } from './support/cases.js';
 import { before } from './support/invariants.js';
+import { makeKey } from './support/keys.js';
 import { startProgram } from './support/program.js';
 import type { RecordedRequest, Reply } from './support/recorder.js';
 
 const program = await startProgram(t);
+const lister = await makeKey('lister', { spaces: ['alpha'], permissions: ['SpaceList'] });
+await program.writeManifest([lister]);
 const id = '247f22f3-d1ff-44a5-b9ba-06d4d0d6b8c5';
 const other = '00000000-0000-4000-8000-000000000000';
 
@@ -79,5 +82,19 @@ await t.test('objects of the profiles', async (t) => {
     c.t.equal(await status(c, search, { namespace_prefix: ['alpha'] }), 200, 'its own');
     serve(c, { '/store/items/search': { items: [{ namespace: ['alpha', 'n'] }, { namespace: ['alpha2', 'n'] }] } });
     c.t.equal(await status(c, search, { namespace_prefix: ['alpha'] }), 404, 'a store that matches text');
+    const list = ask(c, 'POST /store/namespaces', { prefix: ['alpha'] }).replace(program.keys.KA.text, lister.text);
+    serve(c, { '/store/namespaces': { namespaces: [['alpha', 'notes'], ['alpha']] } });
+    c.t.equal((await c.send(list)).answers[0]?.status, 200, 'its own namespaces');
+    serve(c, {
+      '/store/namespaces': {
+        namespaces: [
+          ['alpha', 'notes'],
+          ['alpha2', 'notes'],
+        ],
+      },
+    });
+    const [alike] = (await c.send(list)).answers;
+    c.t.equal(alike?.status, 404, 'beside one that begins alike');
+    c.t.notMatch(alike?.body.toString(), 'alpha2', 'whose name is not told');
   });
 });

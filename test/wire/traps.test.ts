@@ -12,8 +12,8 @@ import { send } from './support/wire.js';
  *
  * The other traps have their tests elsewhere:
  *   7 headers that open the server     test/wire/traps-trust.test.ts
- *   8 mirrored MCP headers, batches    test/wire/mcp.test.ts
- *   9 second doors, WebSocket          test/sidedoors/sidedoors.test.ts, and the tests of streams
+ *   8 mirrored MCP headers, batches    test/wire/traps-messages.test.ts
+ *   9 second doors, WebSocket          test/wire/traps-messages.test.ts; ports beside it: test/sidedoors/sidedoors.test.ts
  */
 
 /** What is remembered: one text a space. Nobody but a caller of beta may see beta's. */
