@@ -25,7 +25,7 @@ import { createStatus } from './status.js';
 
 export { auditDirOf } from './parts.js';
 export { checkSources } from './check.js';
-export { openLocalKeys, type LocalKeys, type LocalPlace } from './local-keys.js';
+export { dataDirProblem, openLocalKeys, type LocalKeys, type LocalPlace } from './local-keys.js';
 export { version } from './version.js';
 
 export interface StartOptions {

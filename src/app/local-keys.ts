@@ -54,6 +54,14 @@ function auditOf({ dataDir, config }: LocalPlace): AuditLogOptions {
   };
 }
 
+/** Why a process cannot work in this data directory, such as that another one does; null where it can. */
+export function dataDirProblem(dataDir: string): string | null {
+  const lock = lockDataDir(dataDir);
+  if (!lock.ok) return lock.why;
+  lock.value.release();
+  return null;
+}
+
 /** Takes the data directory for one command. What it does goes into the same store and the same record as what the process does. */
 export async function openLocalKeys(place: LocalPlace): Promise<Result<LocalKeys, readonly string[]>> {
   if (place.mayBegin !== true && place.config === null && !hasStore(place.dataDir))

@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
 import { controlClient, controlPath, type ControlClient } from '../control/control.js';
 import { formatOption, type Format } from './format.js';
-import { findPlace, type PlaceOptions } from './place.js';
+import { findRunning, type PlaceOptions } from './place.js';
 import { CommandFailure, jsonLine, processTerminal } from './print.js';
 import { isReloaded, showReload, showStatus } from './process-show.js';
 
@@ -10,10 +10,10 @@ interface ProcessOptions extends PlaceOptions {
 }
 
 const clientOrFail = async (options: PlaceOptions): Promise<ControlClient> => {
-  const { dataDir } = await findPlace(options);
+  const { dataDir, broken } = await findRunning(options);
   const client = await controlClient(controlPath(dataDir));
   if (client !== null) return client;
-  throw new CommandFailure(1, `no memgate process is running on data directory ${dataDir}`);
+  throw new CommandFailure(1, broken ?? `no memgate process is running on data directory ${dataDir}`);
 };
 
 /** `memgate reload` */

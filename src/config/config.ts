@@ -50,6 +50,18 @@ export async function loadConfig(
   });
 }
 
+/**
+ * The data directory that a configuration names, whatever else is wrong with it.
+ *
+ * @returns its absolute path; null where not even that can be read
+ */
+export async function namedDataDir(file: string): Promise<string | null> {
+  const read = await readYamlFile(file);
+  if (!read.ok) return null;
+  const part = checkDocument(z.looseObject({ data_dir: schema.shape.data_dir }), read.value);
+  return part.ok ? resolve(dirname(resolve(file)), part.value.data_dir) : null;
+}
+
 function frozen<T>(value: T): T {
   if (typeof value === 'object' && value !== null) Object.values(value).forEach(frozen);
   return Object.freeze(value);

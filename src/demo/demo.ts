@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url';
 import { systemClock } from '../base/clock.js';
 import { messageOf, type LogLevel } from '../base/log.js';
 import { no, ok, type Result } from '../base/result.js';
-import { start, type Running } from '../app/app.js';
+import { dataDirProblem, start, type Running } from '../app/app.js';
 import { localOperator } from '../manage/manage.js';
 import { startMemoryServer } from './server/server.js';
 
@@ -66,6 +66,8 @@ export async function startDemo(options: DemoOptions): Promise<Result<Demo, read
   const made = options.dataDir === undefined ? await mkdtemp(join(tmpdir(), 'memgate-demo-')) : null;
   const dir = resolve(made ?? options.dataDir ?? '');
   await mkdir(dir, { recursive: true, mode: 0o700 });
+  const taken = made === null ? dataDirProblem(dir) : null; // before anything of another demo is written over
+  if (taken !== null) return no([taken]);
   const server =
     options.upstream === undefined
       ? await startMemoryServer({ port: 0, dataDir: dir, spaces: demoSpaces, clock: systemClock })

@@ -1,5 +1,5 @@
 import { execFile, spawn, type ChildProcess } from 'node:child_process';
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer, type AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
@@ -58,6 +58,60 @@ async function demo(t: Test): Promise<Demo> {
   ]);
   return { child, dir, ended };
 }
+
+t.test('a process is reached under a configuration that has been broken since', async (t) => {
+  const { dir } = await demo(t);
+  const file = join(dir, 'memgate-demo.yaml');
+  const whole = readFileSync(file, 'utf8');
+  const listed = JSON.parse((await memgate('auth', 'list-keys', '--data-dir', dir, '--format', 'json')).stdout) as {
+    readonly id: string;
+    readonly state: string;
+  }[];
+  const [{ id } = { id: '' }] = listed;
+  writeFileSync(file, whole.replace('"profile"', '"profil"'));
+  const revoked = await memgate('auth', 'revoke-key', id, '--yes', '--reason', 'test', '--config', file);
+  t.equal(revoked.code, 0, revoked.stderr);
+  t.equal((await memgate('status', '--config', file)).code, 0);
+  const reloaded = await memgate('reload', '--config', file);
+  t.match([reloaded.code, reloaded.stdout], [1, /profil/], 'and says itself what is wrong');
+  writeFileSync(file, '{');
+  const blind = await memgate('status', '--config', file);
+  t.match([blind.code, blind.stderr], [1, /memgate-demo\.yaml:/], 'unless the directory cannot be read either');
+  t.equal((await memgate('status', '--config', file, '--data-dir', dir)).code, 0, 'or is named');
+  writeFileSync(file, whole.replace('"profile"', '"profil"').replace(dir, join(dir, 'none')));
+  const nobody = await memgate('auth', 'list-keys', '--config', file);
+  t.match(
+    [nobody.code, nobody.stderr],
+    [1, /profil/],
+    'nobody runs there, and nothing is done on half a configuration',
+  );
+});
+
+t.test('a second demo in one directory is refused before it writes there', async (t) => {
+  const { dir } = await demo(t);
+  const files = (): Record<string, string> =>
+    Object.fromEntries(
+      readdirSync(dir)
+        .filter((name) => name.endsWith('.yaml'))
+        .map((name) => [name, readFileSync(join(dir, name), 'utf8')]),
+    );
+  const [before, names] = [files(), readdirSync(dir).sort()];
+  const second = await memgate(
+    'demo',
+    '--port',
+    '0',
+    '--tier',
+    'free',
+    '--data-dir',
+    dir,
+    '--upstream',
+    'http://127.0.0.1:9',
+  );
+  t.match([second.code, second.stderr], [1, /is in use by another memgate process/]);
+  t.strictSame(files(), before, 'the configuration of the first is as it was');
+  t.strictSame(readdirSync(dir).sort(), names, 'and nothing came beside it');
+  t.equal((await memgate('status', '--data-dir', dir)).code, 0, 'which runs');
+});
 
 t.test('status and reload answer in a table for people and in JSON for programs; SIGHUP ends a demo', async (t) => {
   const { child, dir, ended } = await demo(t);
