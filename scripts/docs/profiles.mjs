@@ -20,6 +20,8 @@ function spaceCell({ space, absent, notes }) {
   return `${codes(space.split(', '))}${none}`;
 }
 
+const routeHead = ['request', 'action', 'permission', 'the space', 'particular'];
+
 const routeRow = (route) => [
   code(route.match),
   code(route.action),
@@ -31,10 +33,14 @@ const routeRow = (route) => [
 const section = (title, text) => (text === '' ? '' : `## ${title}\n\n${text}\n\n`);
 
 /** One page: everything that a profile lets through, and what it denies on purpose. */
-export function profileDoc(data, { viewRoutes, viewServer, isWide }) {
+export function profileDoc(data, { viewCalls, viewRoutes, viewServer, isWide }) {
   const facts = viewServer(data).filter(([name, value]) => value !== null && name !== 'profile' && name !== 'server');
   const denied = data.denied.map(({ match, why }) => [code(match), cell(why)]);
-  const wide = data.routes.filter(isWide).map(({ match }) => match);
+  const calls = viewCalls(data);
+  const wide = [
+    ...data.routes.filter(isWide).map(({ match }) => match),
+    ...data.grpc.filter(isWide).map(({ method }) => `gRPC ${method}`),
+  ];
   const tools = Object.entries(data.mcp?.tools ?? {});
   return `${generated(`config/profiles/${data.name}.yaml`)}
 # Profile ${data.name}
@@ -51,9 +57,14 @@ ${table(
 
 Everything else is denied: 404 for a path that is not here, 405 for a method.
 
-${table(['request', 'action', 'permission', 'the space', 'particular'], viewRoutes(data).map(routeRow))}
+${table(routeHead, viewRoutes(data).map(routeRow))}
 
-${section('Tools', tools.length === 0 ? '' : table(['tool', 'permission', 'the space', 'rules'], tools.map(toolRow)))}${section(
+${section(
+  'gRPC calls',
+  calls.length === 0
+    ? ''
+    : `Through the listener of the section \`grpc\` of the configuration. A field is one of the request message, by number. Every other method is denied.\n\n${table(routeHead, calls.map(routeRow))}`,
+)}${section('Tools', tools.length === 0 ? '' : table(['tool', 'permission', 'the space', 'rules'], tools.map(toolRow)))}${section(
     'Routes for keys of every space only',
     wide.length === 0 ? '' : `These reach further than one space, or nobody can say how far: ${codes(wide)}.`,
   )}${section('Denied on purpose', denied.length === 0 ? '' : table(['request', 'why'], denied))}`.replace(

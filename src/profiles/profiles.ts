@@ -6,6 +6,7 @@ import { builtInProfiles, findProfile, type ProfileData } from '../resolve/resol
 export { draftProfile } from './draft.js';
 export type { ProfileData as ProfileContent } from '../resolve/resolve.js';
 export { isWide, viewRoutes, viewServer } from './view.js';
+export { viewCalls } from './view-calls.js';
 
 /** Reads and checks a profile by its name or file; paths are those of the working directory. */
 export async function readProfile(name: string): Promise<Result<ProfileData, readonly Problem[]>> {

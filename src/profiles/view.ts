@@ -29,12 +29,12 @@ export function viewRoutes(data: ProfileData): readonly RouteView[] {
   }));
 }
 
-function spaceText(space: RouteData['space']): string {
+export function spaceText(space: RouteData['space']): string {
   if (Array.isArray(space)) return space.join(', ');
   return typeof space === 'object' ? `always ${space.fixed}` : space;
 }
 
-function absentText(absent: string, { space }: ProfileData): string {
+export function absentText(absent: string, { space }: ProfileData): string {
   return absent === 'default' ? `the space ${space.default ?? ''}` : absent;
 }
 
@@ -83,7 +83,7 @@ function answerNotes({ object, filter }: RouteData): string[] {
 }
 
 /** True for a route that keys of every space may use, and no other. */
-export const isWide = ({ space, object }: RouteData): boolean =>
+export const isWide = ({ space, object }: Pick<RouteData, 'object'> & { readonly space: unknown }): boolean =>
   space === 'ALL' || (space === 'UNSCOPED' && typeof object !== 'object');
 
 /** What a route means that does not say so. */
@@ -115,6 +115,7 @@ export function viewServer(data: ProfileData): readonly (readonly [name: string,
     ['health', health === undefined ? null : `${health.live} (live), ${health.ready} (ready)`],
     ['its credential', credential === undefined ? null : credentialText(credential)],
     ['routes', String(data.routes.length)],
+    ['gRPC calls', data.grpc.length === 0 ? null : String(data.grpc.length)],
   ];
 }
 

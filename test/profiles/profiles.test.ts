@@ -3,7 +3,14 @@ import { resolve } from 'node:path';
 import t from 'tap';
 import { describeProblem } from '../../src/base/document.js';
 import { findProfile } from '../../src/resolve/resolve.js';
-import { readBuiltIn, readProfile, viewRoutes, viewServer, type ProfileContent } from '../../src/profiles/profiles.js';
+import {
+  readBuiltIn,
+  readProfile,
+  viewCalls,
+  viewRoutes,
+  viewServer,
+  type ProfileContent,
+} from '../../src/profiles/profiles.js';
 
 const names = readdirSync('config/profiles').map((file) => file.replace(/\.yaml$/, ''));
 const built = await readBuiltIn();
@@ -38,6 +45,33 @@ t.test('viewRoutes() says what is particular about a route', async (t) => {
   t.match(of('system.health'), { space: 'query:space', absent: 'ALL' });
   t.match(of('memories.list'), { absent: 'the space default' });
   t.match(of('stream.memories'), { space: 'always default', absent: null, notes: ['stream: sse'] });
+});
+
+t.test('viewCalls() tells of every gRPC method what it obeys', async (t) => {
+  for (const profile of profiles)
+    t.strictSame(
+      viewCalls(profile).map(({ id, match }) => [id, match]),
+      profile.grpc.map(({ id, method }) => [id, `gRPC ${method}`]),
+      profile.name,
+    );
+  const engram = profiles.find(({ name }) => name === 'engram');
+  const calls = engram === undefined ? [] : viewCalls(engram);
+  const of = (id: string): object | undefined => calls.find((call) => call.id === id);
+  t.match(of('grpc.remember'), { space: 'field 1', absent: 'the space default', notes: [] });
+  t.match(of('grpc.introspect'), { space: 'ALL', absent: null, notes: ['never with field 1'] });
+  t.match(of('grpc.execute-query'), { notes: ['CONSOLIDATE in field 2 makes it memory:write (MemoryWrite)'] });
+  t.match(of('grpc.memory-flow'), {
+    space: 'field 1, field 2.1, field 3.1',
+    notes: [/^field 2 makes it/, /3/, /4/, /5/, 'streaming: bidi'],
+  });
+  t.match(of('grpc.observe-stream'), { absent: 'that of the first message, which must name one' });
+});
+
+t.test('every profile says which server it is for, and what credential that takes', async (t) => {
+  for (const { name, about, upstream_credential: credential } of profiles) {
+    t.ok(about?.summary !== undefined && about.server !== '', name);
+    t.ok(credential !== undefined || name === 'generic', name); // a pattern for others
+  }
 });
 
 t.test('viewServer() leaves nothing out that a profile says', async (t) => {
