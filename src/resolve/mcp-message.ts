@@ -52,6 +52,8 @@ export function readMessage(body: Buffer): Result<Message, Refusal> {
     return no(refuseRpc('mcp.message', 'an id where none belongs, or none where one does', { id }));
   if (params !== undefined && !keysAreSpelled(params))
     return no(refuseRpc('mcp.params', 'a key that differs from one of the protocol only by case', { id }));
+  if (params !== undefined && !metaIsKnown(params.get('_meta')))
+    return no(refuseRpc('mcp.params', '_meta in another form', { id }));
   return ok({ id, isNotification, method, params: params ?? null, fields: tree.value });
 }
 
@@ -73,6 +75,13 @@ function integerOf(value: JsonTree | undefined): number | null {
 /** A text of controls, or of any length, is not sent back. */
 const idOf = (value: JsonTree | undefined): RpcId =>
   typeof value === 'string' && value.length <= idBytesMax && /^[ -~]*$/.test(value) ? value : integerOf(value);
+
+/** Servers refuse a message whose `_meta` the protocol does not know: so do we, before its decision. */
+function metaIsKnown(meta: JsonTree | undefined): boolean {
+  if (meta === undefined) return true;
+  const token = isJsonObject(meta) ? meta.get('progressToken') : null;
+  return token === undefined || typeof token === 'string' || integerOf(token) !== null;
+}
 
 function keysAreSpelled(params: JsonObject): boolean {
   for (const key of params.keys()) if (!decidingKeys.has(key) && decidingKeys.has(foldCase(key))) return false;
