@@ -85,11 +85,13 @@ function tellBounds(config: Config, ceiling: number | null, log: Logger): void {
   });
 }
 
-const boundsOf = ({ gateway, upstream, keys, audit, limits }: Config): Bounds => ({
+const boundsOf = ({ gateway, upstream, grpc, keys, audit, limits }: Config): Bounds => ({
   connections: gateway.max_connections,
   requests: gateway.max_requests_in_progress,
   streams: upstream.stream_connections,
   bodyBytes: gateway.inspect_max_bytes_in_progress,
+  answerBytes: upstream.objects.answer_bytes_in_progress,
+  callConnections: grpc?.max_connections ?? 0,
   hashes: hashConcurrency(keys),
   auditBytes: audit.queue_bytes,
   keys: keys.cache_entries,

@@ -47,9 +47,12 @@ export interface CallListener {
   close(drainMs: number): Promise<void>;
 }
 
-/** The gate's own bounds, told to whoever listens; what is over them gets ENHANCE_YOUR_CALM from the library. */
-const headerListBytesMax = 16_384;
-const headerPairsMax = 104;
+/**
+ * Well above the gate's own bounds, so that a head which is too large is refused by the gate, and leaves a record. What is over these gets
+ * ENHANCE_YOUR_CALM from the library, which tells nobody.
+ */
+const headerListBytesMax = 61_440;
+const headerPairsMax = 1_000;
 const invalidFramesMax = 100;
 const rejectedStreamsMax = 100;
 const settingsMax = 16;

@@ -7,6 +7,9 @@ export interface Bounds {
   readonly requests: number;
   readonly streams: number;
   readonly bodyBytes: number;
+  readonly answerBytes: number;
+  /** Client connections for gRPC; 0 where nobody listens for it. */
+  readonly callConnections: number;
   readonly hashes: number;
   readonly auditBytes: number;
   readonly keys: number;
@@ -23,6 +26,7 @@ const processBytes = 100 * mib;
 const connectionBytes = 12 * kib;
 const requestBytes = 32 * kib;
 const streamBytes = 96 * kib;
+const callConnectionBytes = 64 * kib;
 const hashBytes = 19 * mib;
 const keyBytes = 256;
 const bucketBytes = 200;
@@ -35,6 +39,8 @@ export const memoryParts = (bounds: Bounds): readonly MemoryPart[] =>
     { name: 'gateway.max_requests_in_progress', bytes: bounds.requests * requestBytes },
     { name: 'upstream.stream_connections', bytes: bounds.streams * streamBytes },
     { name: 'gateway.inspect_max_bytes_in_progress', bytes: bounds.bodyBytes },
+    { name: 'upstream.objects.answer_bytes_in_progress', bytes: bounds.answerBytes },
+    { name: 'grpc.max_connections', bytes: bounds.callConnections * callConnectionBytes },
     { name: 'keys.hash_concurrency', bytes: bounds.hashes * hashBytes },
     { name: 'audit.queue_bytes', bytes: bounds.auditBytes },
     { name: 'keys.cache_entries', bytes: bounds.keys * keyBytes },

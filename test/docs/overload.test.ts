@@ -10,7 +10,7 @@ const paths = new Set(fields().map(({ path }) => path));
 
 /** Names of fields that bound something which can pile up. */
 const bounding =
-  /^(?:gateway|upstream|keys|audit|admin|probes|limits)\.(?:max_\w+|\w*queue\w*|\w+_connections|\w+_in_progress|\w+_per_(?:second|minute|address|key|subject)\w*|\w*_?entries|hash_concurrency|connections)$/;
+  /^(?:gateway(?:\.sessions)?|upstream(?:\.objects)?|grpc|keys|audit|admin|probes|limits)\.(?:max_\w+|\w*queue\w*|\w+_connections|\w+_in_progress|\w+_per_(?:second|minute|address|key|subject|connection)\w*|\w*_?entries|hash_concurrency|connections)$/;
 
 t.test('every bound of the configuration stands in the table of bounds', async (t) => {
   const bounds = [...paths].filter((path) => bounding.test(path));
@@ -19,7 +19,7 @@ t.test('every bound of the configuration stands in the table of bounds', async (
 });
 
 t.test('every name in it is one of the configuration, a code, or a metric', async (t) => {
-  const rooms = /^(?:gateway|upstream|keys|audit|admin|probes|limits|pressure|gate|identify|record)\./;
+  const rooms = /^(?:gateway|upstream|grpc|keys|audit|admin|probes|limits|pressure|gate|identify|record)\./;
   for (const word of words)
     if (rooms.test(word))
       t.ok(paths.has(word) || word in refusals || word in faults || word === 'pressure.bounds-exceed-memory', word);

@@ -127,6 +127,20 @@ const odd: readonly Odd[] = [
     says: 'gate.header',
   },
   {
+    name: 'a head that is too large',
+    bytes: good,
+    headers: { 'x-big': 'y'.repeat(20_000) },
+    code: status.RESOURCE_EXHAUSTED,
+    says: 'gate.headers-too-large',
+  },
+  {
+    name: 'a head of too many lines',
+    bytes: good,
+    headers: Object.fromEntries(Array.from({ length: 200 }, (_, at) => [`x-line-${at}`, 'x'])),
+    code: status.RESOURCE_EXHAUSTED,
+    says: 'gate.headers-too-large',
+  },
+  {
     name: 'a time in another form',
     bytes: good,
     headers: { 'grpc-timeout': 'soon' },
@@ -150,8 +164,8 @@ t.test('the same connection serves whoever does it right', async (t) => {
   t.equal((await raw.call({ bytes: framed(unknown) })).grpcStatus, '0', 'fields that nobody knows are passed on');
 });
 
-t.test('a head that is too large is refused by the library', async (t) => {
-  const end = await raw.call({ bytes: good, headers: { 'x-big': 'y'.repeat(20_000) } });
+t.test('a head that is far too large is refused by the library', async (t) => {
+  const end = await raw.call({ bytes: good, headers: { 'x-big': 'y'.repeat(62_000) } });
   t.match(end, { grpcStatus: '', rst: constants.NGHTTP2_ENHANCE_YOUR_CALM });
 });
 

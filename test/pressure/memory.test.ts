@@ -85,6 +85,8 @@ t.test('memoryParts() adds every bound up, largest first', async (t) => {
     requests: 2_048,
     streams: 0,
     bodyBytes: 64 * mib,
+    answerBytes: 8 * mib,
+    callConnections: 160,
     hashes: 1,
     auditBytes: 32 * mib,
     keys: 0,
@@ -98,6 +100,6 @@ t.test('memoryParts() adds every bound up, largest first', async (t) => {
   ]);
   t.equal(
     parts.reduce((sum, { bytes }) => sum + bytes, 0),
-    (100 + 12 + 64 + 64 + 19 + 32) * mib,
+    (100 + 12 + 64 + 64 + 8 + 10 + 19 + 32) * mib,
   );
 });
