@@ -1,4 +1,5 @@
 import { spawn } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
 import type { Test } from 'tap';
 
 export interface ServerOptions {
@@ -11,13 +12,15 @@ export interface ServerOptions {
 }
 
 const startMsMax = 60_000;
-const stopMsMax = 5_000;
+const stopMsMax = 8_000;
+const guard = fileURLToPath(new URL('guard.mjs', import.meta.url));
 
-/** Starts a real server, waits until it says its port, and ends it with the test. */
+/** Starts a real server, waits until it says its port, and ends it with the test: also where the test is killed, by the guard before it. */
 export function startServer(t: Test, { program, args, cwd, env = {}, port }: ServerOptions): Promise<number> {
-  const child = spawn(program, args, {
+  const child = spawn(process.execPath, [guard, program, ...args], {
     cwd,
-    stdio: ['ignore', 'pipe', 'pipe'],
+    detached: true, // the first of a group, which the guard ends
+    stdio: ['pipe', 'pipe', 'pipe'],
     env: { PATH: process.env['PATH'] ?? '', HOME: cwd, ...env },
   });
   let said = '';
