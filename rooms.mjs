@@ -46,6 +46,10 @@ export const rooms = {
     does: 'Builds the next generation aside, checks it, swaps one reference.',
     uses: [...core, ...stages, 'bundle', 'config', 'gateway', 'grpc', 'lease'],
   },
+  review: {
+    does: 'Looks at decisions again: replays the log, compares policies, explains, tells who may do what and who needs less.',
+    uses: [...core, 'authorize', 'bundle', 'cases', 'config', 'identify', 'record', 'resolve'],
+  },
   admin: {
     does: 'The admin API, on its own listener, through the same stages.',
     uses: [...core, ...stages, 'gateway', 'manage', 'reload'],
@@ -55,7 +59,7 @@ export const rooms = {
     does: 'What a profile says, in rows; a first draft of one from an OpenAPI document.',
     uses: [...core, 'resolve'],
   },
-  control: { does: 'The local socket that the command line talks to.', uses: [...core, 'manage', 'reload'] },
+  control: { does: 'The local socket that the command line talks to.', uses: [...core, 'manage', 'reload', 'review'] },
   cases: { does: 'Requests with the decisions that are wanted, and whether a policy gives them.', uses: core },
   policies: {
     does: 'Sources of policies before they run: begun, checked, tested, built, reported.',
@@ -65,7 +69,7 @@ export const rooms = {
   demo: { does: 'A small real memory server, and memgate in front of it.', uses: [...core, 'app', 'config', 'manage'] },
   cli: {
     does: 'One file per command.',
-    uses: [...core, 'bundle', 'config', 'control', 'demo', 'manage', 'policies', 'profiles', 'app'],
+    uses: [...core, 'bundle', 'config', 'control', 'demo', 'manage', 'policies', 'profiles', 'review', 'app'],
   },
 };
 

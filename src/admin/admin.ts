@@ -12,6 +12,8 @@ import { adminBodyBytesMax, adminProfile } from './profile.js';
 export type AdminAction = (call: {
   readonly actor: Actor;
   readonly body: Buffer | null;
+  /** Of the path. */
+  readonly params: Readonly<Record<string, string>>;
 }) => Promise<{ readonly status: number; readonly body: unknown }>;
 
 export type AdminActions = Readonly<Record<string, AdminAction>>;
@@ -59,7 +61,7 @@ async function act(
   if (action === undefined) throw new Fault('self.bug', `no action for route ${target.facts.route.id}`);
   const { kind, id } = identity.subject;
   const actor: Actor = { kind: kind === 'anonymous' ? 'system' : kind, id, address: target.request.clientAddress };
-  const answer = await action({ actor, body: target.facts.body });
+  const answer = await action({ actor, body: target.facts.body, params: target.facts.params });
   const bytes = Buffer.from(`${JSON.stringify(answer.body)}\n`);
   response.writeHead(answer.status, [
     'Content-Type',

@@ -15,6 +15,14 @@ export const adminProfile: Profile = compileProfile(
         space: 'NONE',
       },
       {
+        id: 'admin.explain',
+        match: 'GET /api/v1/decisions/{id}/explain',
+        action: 'audit:read',
+        permission: 'AdminAudit',
+        class: 'metadata',
+        space: 'NONE',
+      },
+      {
         id: 'admin.reload',
         match: 'POST /-/reload',
         action: 'config:reload',

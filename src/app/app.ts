@@ -18,6 +18,7 @@ import {
   type Reloader,
   type SourceContext,
 } from '../reload/reload.js';
+import { createExplainer } from './explain.js';
 import { openListeners, type Listeners } from './listeners.js';
 import { openParts, type Parts } from './parts.js';
 import { openSideDoors } from './side-doors.js';
@@ -165,16 +166,18 @@ async function openDoors(opened: Opened, reloader: Reloader): Promise<Result<Doo
   const { loaded, parts, log, stack } = opened;
   const keyAdmin = keyAdminOver(opened, reloader);
   const status = createStatus({ parts, reloader });
+  const explain = createExplainer(parts, reloader);
   const control = await startControl({
     path: controlPath(parts.dataDir),
     keys: keyAdmin.as(localOperator),
     status: status.detailed,
+    explain,
     log,
     reload: async () => status.reloadAnswer(await reloader.reload(localOperator.actor)),
   });
   if (!control.ok) return no([control.why]);
   stack.opened(control.value.close);
-  const listeners = await openListeners({ loaded, parts, reloader, status, log, stack });
+  const listeners = await openListeners({ loaded, parts, reloader, status, explain, log, stack });
   const sideDoors = openSideDoors({ reloader, meter: parts.meter, log, urls: listeners.urls });
   stack.opened(() => {
     sideDoors.stop();

@@ -20,6 +20,7 @@ import type { ShedCode } from '../pressure/pressure.js';
 import { startProbes } from '../probes/probes.js';
 import type { Reloader } from '../reload/reload.js';
 import { openCallListener } from './calls-listener.js';
+import { explainAction, type Explainer } from './explain.js';
 import type { Parts } from './parts.js';
 import type { Status } from './status.js';
 
@@ -35,6 +36,7 @@ export interface ListenersContext {
   readonly parts: Parts;
   readonly reloader: Reloader;
   readonly status: Status;
+  readonly explain: Explainer;
   readonly log: Logger;
   readonly stack: CloseStack;
 }
@@ -81,8 +83,9 @@ export async function openListeners(context: ListenersContext): Promise<Listener
   return { urls: calls === null ? urls : { ...urls, grpc: urlOf(calls) } };
 }
 
-const adminActions = ({ status, reloader }: ListenersContext): AdminActions => ({
+const adminActions = ({ status, reloader, explain }: ListenersContext): AdminActions => ({
   'admin.health': async () => ({ status: 200, body: await status.detailed() }),
+  'admin.explain': explainAction(explain),
   'admin.reload': async ({ actor }) => {
     const answer = status.reloadAnswer(await reloader.reload(actor));
     return { status: answer.reloaded ? 200 : 422, body: answer };

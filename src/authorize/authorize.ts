@@ -12,6 +12,7 @@ import type { Policy } from './policy.js';
 export { hostileInputs } from './activation.js';
 export { parseDecision, undefinedDecision } from './parse-decision.js';
 export { loadPolicy, type Policy, type PolicyOptions } from './policy.js';
+export type { PolicyData } from './policy-data.js';
 export type { PolicyPorts } from './ports.js';
 export { startWatchdog, watchdogExitCode, type Watchdog, type WatchdogOptions } from './watchdog.js';
 

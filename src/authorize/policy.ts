@@ -47,6 +47,10 @@ export interface Policy {
   readonly tiersText: string;
   /** Permissions by role. */
   readonly rolePermissions: ReadonlyMap<string, readonly string[]>;
+  /** What its rules look things up in: the bundle's own data, with what the configuration replaces. */
+  readonly data: PolicyData;
+  /** Its rules as text, by path in the bundle: explanations show them. */
+  readonly rego: ReadonlyMap<string, string>;
   /**
    * One evaluation. Where the policy has no opinion the decision is a no with the only reason `policy.undefined`.
    *
@@ -96,12 +100,21 @@ export async function loadPolicy(
     .digest('hex');
   return ok({
     ...facts(data.value),
+    data: data.value,
+    rego: regoOf(bundle.members),
     revision: bundle.revision,
     serial: bundle.serial,
     digest,
     ...evaluator(engine, ports),
   });
 }
+
+const regoOf = (members: ReadonlyMap<string, Uint8Array>): ReadonlyMap<string, string> =>
+  new Map(
+    [...members]
+      .filter(([name]) => name.endsWith('.rego'))
+      .map(([name, bytes]) => [name, Buffer.from(bytes).toString('utf8')]),
+  );
 
 const wrong = (options: PolicyOptions, message: string): Result<never, readonly Problem[]> =>
   no([{ file: options.bundleFile, line: 0, column: 0, path: '', message }]);

@@ -43,3 +43,14 @@ export function newDecisionId(nowMs: number): string {
   used += randomPart;
   return text;
 }
+
+const idForm = /^[0-7][0-9A-HJKMNP-TV-Z]{25}$/;
+const timeLength = 10;
+
+/** When a decision id was made, as Unix time in ms; null for a text that is none. */
+export function decisionTimeMs(id: string): number | null {
+  if (!idForm.test(id)) return null;
+  let ms = 0;
+  for (const character of id.slice(0, timeLength)) ms = ms * 32 + crockford.indexOf(character);
+  return ms;
+}

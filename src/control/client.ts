@@ -3,6 +3,7 @@ import { connect } from 'node:net';
 import type { JsonValue } from '../model/audit.js';
 import { ok, no } from '../base/result.js';
 import type { KeyAnswer, KeyDesk } from '../manage/manage.js';
+import type { Explanation } from '../review/review.js';
 import { ControlError, jsonOf, pathBytesMax, responseBytesMax, type Call, type ControlAnswer } from './wire.js';
 
 /** The running process, from the command line. Methods throw ControlError when it does not answer or something in it is broken. */
@@ -10,6 +11,7 @@ export interface ControlClient {
   readonly keys: KeyDesk;
   reload(): Promise<JsonValue>;
   status(): Promise<JsonValue>;
+  explain(id: string): KeyAnswer<Explanation>;
 }
 
 /** A reload evaluates every test input and may take a while. */
@@ -106,5 +108,6 @@ export async function controlClient(path: string): Promise<ControlClient | null>
     },
     reload: () => valueOf(path, { do: 'reload' }),
     status: () => valueOf(path, { do: 'status' }),
+    explain: (id) => ask(path, { do: 'explain', id }),
   };
 }

@@ -1,9 +1,11 @@
 import { chmodSync, lstatSync, rmSync } from 'node:fs';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { capped } from '../base/encoding.js';
 import { messageOf, type Logger } from '../base/log.js';
 import { no, ok, type Result } from '../base/result.js';
 import type { JsonValue } from '../model/audit.js';
-import type { KeyDesk } from '../manage/manage.js';
+import type { KeyAnswer, KeyDesk } from '../manage/manage.js';
+import type { Explanation } from '../review/review.js';
 import { callOf, pathBytesMax, requestBytesMax, type Call, type ControlAnswer } from './wire.js';
 
 export interface ControlContext {
@@ -12,6 +14,8 @@ export interface ControlContext {
   readonly keys: KeyDesk;
   reload(): Promise<JsonValue>;
   status(): JsonValue | Promise<JsonValue>;
+  /** Null for a decision that the log does not hold. */
+  explain(id: string): Promise<Explanation | null>;
   readonly log: Logger;
 }
 
@@ -32,6 +36,11 @@ async function bodyOf(request: IncomingMessage): Promise<Buffer | null> {
   return Buffer.concat(parts);
 }
 
+const explained = (found: Explanation | null, id: string): Awaited<KeyAnswer<Explanation>> =>
+  found === null
+    ? no({ kind: 'not-found', problems: [`the log holds no decision ${JSON.stringify(capped(id, 64))}`] })
+    : ok(found);
+
 /** What a call gives; a refusal of the key desk passes as it is. */
 async function answerTo(call: Call, context: ControlContext): Promise<ControlAnswer<unknown>> {
   const { keys } = context;
@@ -46,6 +55,8 @@ async function answerTo(call: Call, context: ControlContext): Promise<ControlAns
       return keys.revokeKey(call.id, call.reason);
     case 'check-key':
       return keys.checkKey(call.key);
+    case 'explain':
+      return explained(await context.explain(call.id), call.id);
     case 'reload':
       return ok(await context.reload());
     case 'status':

@@ -39,6 +39,7 @@ export const callSchema = z.discriminatedUnion('do', [
   }),
   z.strictObject({ do: z.literal('revoke-key'), id, reason: z.string().max(4_096) }),
   z.strictObject({ do: z.literal('check-key'), key: z.string().max(4_096) }),
+  z.strictObject({ do: z.literal('explain'), id }),
   z.strictObject({ do: z.literal('reload') }),
   z.strictObject({ do: z.literal('status') }),
 ]);

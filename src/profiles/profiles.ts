@@ -8,9 +8,12 @@ export type { ProfileData as ProfileContent } from '../resolve/resolve.js';
 export { isWide, viewRoutes, viewServer } from './view.js';
 export { viewCalls } from './view-calls.js';
 
-/** Reads and checks a profile by its name or file; paths are those of the working directory. */
-export async function readProfile(name: string): Promise<Result<ProfileData, readonly Problem[]>> {
-  const profile = await findProfile(name, (path) => resolve(path));
+/** Reads and checks a profile by its name or file; paths are those of the working directory unless told. */
+export async function readProfile(
+  name: string,
+  resolvePath: (path: string) => string = resolve,
+): Promise<Result<ProfileData, readonly Problem[]>> {
+  const profile = await findProfile(name, (path) => resolvePath(path));
   return profile.ok ? ok(profile.value.data) : profile;
 }
 

@@ -14,6 +14,8 @@ export interface Line {
 export interface LineRange {
   readonly start?: number;
   readonly limit?: number;
+  /** Asked before each read; true ends the reading. */
+  readonly isDone?: () => boolean;
 }
 
 /**
@@ -31,13 +33,14 @@ export async function eachLine(path: string, range: LineRange, take: (line: Line
 
 async function readLines(
   handle: FileHandle,
-  { start = 0, limit = Infinity }: LineRange,
+  { start = 0, limit = Infinity, isDone }: LineRange,
   take: (line: Line) => void,
 ): Promise<void> {
   const buffer = Buffer.alloc(chunkBytes);
   let kept = 0;
   let position = start;
   for (;;) {
+    if (isDone?.() === true) return;
     const wanted = Math.min(chunkBytes - kept, limit - position);
     const read = wanted <= 0 ? 0 : (await handle.read(buffer, kept, wanted, position)).bytesRead;
     const base = position - kept;

@@ -14,6 +14,7 @@ export { openAuditLog } from './open.js';
 export type { AuditLog, AuditLogOptions, AuditLogPorts, AuditLogStatus } from './log.js';
 export { verifyAuditLog, readAuditTail, type AuditVerdict } from './verify.js';
 export type { AuditProblem } from './checker.js';
+export { findDecision, readHistory, type HistoryFacts, type HistoryRange, type PastRecord } from './history.js';
 export { createMeter, type ScrapedMeter } from './metrics.js';
 export { auditEventTypes, type AuditEventType } from './events.js';
 

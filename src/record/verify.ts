@@ -28,7 +28,7 @@ async function firstHeader(dir: string, segment: SegmentName): Promise<Header | 
 }
 
 /** Bytes of a segment that belong to the log: what a failed batch left behind its last durable record does not. */
-async function limitOf(dir: string, next: SegmentName | undefined): Promise<number> {
+export async function limitOf(dir: string, next: SegmentName | undefined): Promise<number> {
   const header = next === undefined ? null : await firstHeader(dir, next);
   return header?.reason === 'failure' && header.previous !== null ? header.previous.bytes : Infinity;
 }

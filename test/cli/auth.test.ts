@@ -199,6 +199,7 @@ t.test('with a process running, commands go through its socket', async (t) => {
     keys: local.value.keys,
     reload: () => Promise.resolve(null),
     status: () => null,
+    explain: () => Promise.resolve(null),
     log: quiet,
   });
   if (!control.ok) throw new Error(control.why);

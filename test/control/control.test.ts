@@ -39,6 +39,7 @@ async function started(
     keys: noKeys,
     reload: () => Promise.resolve({ reloaded: true }),
     status: () => ({ version: '1' }),
+    explain: () => Promise.resolve(null),
     log,
     ...more,
   });
@@ -172,6 +173,7 @@ t.test('nothing there, or nobody behind it: null; a stale socket is replaced, an
       keys: noKeys,
       reload: () => Promise.resolve(null),
       status: () => null,
+      explain: () => Promise.resolve(null),
       log,
     }),
     { ok: false, why: /is not a socket: remove it/ },
@@ -188,7 +190,14 @@ t.test('a path over 107 bytes is refused, not cut', async (t) => {
   t.ok(existsSync(fits), '107 bytes are accepted');
   const long = join(folder, 'x'.repeat(60));
   t.match(
-    await startControl({ path: long, keys: noKeys, reload: () => Promise.resolve(null), status: () => null, log }),
+    await startControl({
+      path: long,
+      keys: noKeys,
+      reload: () => Promise.resolve(null),
+      status: () => null,
+      explain: () => Promise.resolve(null),
+      log,
+    }),
     { ok: false, why: /at most 107: use a shorter data_dir/ },
   );
   t.equal(await controlClient(long), null, 'nobody can listen there');
