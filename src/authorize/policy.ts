@@ -18,6 +18,8 @@ export interface CompiledPolicy {
   readonly serial: number | null;
   readonly wasm: Uint8Array;
   readonly data: Readonly<Record<string, unknown>>;
+  /** All its files by name; explanations show the rules. */
+  readonly members: ReadonlyMap<string, Uint8Array>;
 }
 
 /** What a policy is made of. */
@@ -143,7 +145,10 @@ function frozen<T>(value: T): T {
 /** Different answers of one policy that are kept read; a policy has some dozens, whatever it is asked. */
 const answersMax = 1_024;
 
-function evaluator(engine: Engine, { clock, meter, log }: PolicyPorts): Pick<Policy, 'evaluate' | 'tryOut' | 'memoryBytes'> {
+function evaluator(
+  engine: Engine,
+  { clock, meter, log }: PolicyPorts,
+): Pick<Policy, 'evaluate' | 'tryOut' | 'memoryBytes'> {
   let lastSlowMs = -Infinity;
   // Every request is evaluated; equal answers are read, checked and frozen once.
   const known = new Map<string, Decision>();
