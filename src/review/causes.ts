@@ -149,9 +149,6 @@ const readers: Readonly<Record<string, Reader>> = {
   'tool.argument': toolArgument,
 };
 
-/** Reasons that are read together with the facts and the data. */
-export const readReasons: readonly string[] = Object.keys(readers);
-
 /** What a reason stands on; null for one that only its policy knows, and where nothing was recorded to compare. */
 export function causeOf(code: string, asked: Asked | null, data: PolicyData | null): Cause | null {
   const reader = Object.hasOwn(readers, code) ? readers[code] : undefined;

@@ -2,7 +2,6 @@ export { findDecision } from '../record/record.js';
 export { adviseKeys, type Advice, type AdviceReport, type Rights } from './advise.js';
 export { policyAtHand } from './at-hand.js';
 export { comparePolicies, type Changed, type NamedInput, type PolicyDifference } from './compare.js';
-export { changeKinds, type ChangeKind } from './difference.js';
 export {
   explainDecision,
   type DecisionRecord,
