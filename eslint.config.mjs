@@ -11,7 +11,7 @@ const doors = [
 const without = (property) => ['error', ...doors.filter((door) => door.property !== property)];
 const childProcess = {
   regex: '^(?:node:)?(?:child_process|process|cluster|vm)$',
-  message: 'starts programs or code, or hides process.env: only in cli/, tests and scripts',
+  message: 'starts programs or code, or hides process.env: only in cli/, rego/, tests and scripts',
 };
 const merged = 'is merged or decoded by Node: decide on rawHeaders';
 
@@ -99,7 +99,7 @@ export default defineConfig(
   })),
   { files: ['src/base/env.ts'], rules: { 'no-restricted-properties': without('env') } },
   { files: ['src/base/clock.ts'], rules: { 'no-restricted-properties': without('now') } },
-  { files: ['src/cli/**/*.ts'], rules: { 'no-restricted-imports': 'off' } },
+  { files: ['src/{cli,rego}/**/*.ts'], rules: { 'no-restricted-imports': 'off' } },
   {
     files: ['test/**/*.ts', 'bench/**/*.ts'],
     rules: {

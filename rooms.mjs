@@ -61,15 +61,19 @@ export const rooms = {
   },
   control: { does: 'The local socket that the command line talks to.', uses: [...core, 'manage', 'reload', 'review'] },
   cases: { does: 'Requests with the decisions that are wanted, and whether a policy gives them.', uses: core },
+  rego: {
+    does: 'The policy compiler: checks, formats, tests, builds and explains Rego, as a native program or as WebAssembly. Never on the path of a request.',
+    uses: core,
+  },
   policies: {
     does: 'Sources of policies before they run: begun, checked, tested, built, reported.',
-    uses: [...core, 'authorize', 'cases'],
+    uses: [...core, 'authorize', 'cases', 'rego'],
   },
   app: { does: 'The only place that constructs; start and stop order.', uses: '*' },
   demo: { does: 'A small real memory server, and memgate in front of it.', uses: [...core, 'app', 'config', 'manage'] },
   cli: {
     does: 'One file per command.',
-    uses: [...core, 'bundle', 'config', 'control', 'demo', 'manage', 'policies', 'profiles', 'review', 'app'],
+    uses: [...core, 'bundle', 'config', 'control', 'demo', 'manage', 'policies', 'profiles', 'rego', 'review', 'app'],
   },
 };
 
