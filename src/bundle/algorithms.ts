@@ -42,6 +42,12 @@ export function keyFault(algorithm: SignatureAlgorithm, key: KeyObject): string 
   return fits ? null : `is no key for ${algorithm}, which wants ${wanted}`;
 }
 
+/** The algorithm that a key is made for, where there is only one or a usual one. */
+export function usualAlgorithm(key: KeyObject): SignatureAlgorithm | null {
+  const usual = ['ES256', 'ES384', 'ES512', 'RS256', 'EdDSA'] as const;
+  return usual.find((algorithm) => keyFault(algorithm, key) === null) ?? null;
+}
+
 const parameters = ({ type, isPss }: Algorithm): object => {
   if (type === 'ec') return { dsaEncoding: 'ieee-p1363' };
   return isPss === true

@@ -13,7 +13,19 @@ import { signaturesFile, verifySignature } from './signature.js';
 import { signFiles, verificationBy, type Claims, type SigningKey } from './sign.js';
 import { readTar, writeTar } from './tar.js';
 
-export { loadVerification, noVerification, type KeySource, type Verification, type VerificationKey } from './keys.js';
+export { admit, type Admitted, type AdmissionRules } from './admission.js';
+export { keyFault, usualAlgorithm } from './algorithms.js';
+export {
+  loadVerification,
+  noVerification,
+  readPrivateKey,
+  verificationWith,
+  type KeySource,
+  type Verification,
+  type VerificationKey,
+} from './keys.js';
+export { instantOf, instantText } from './manifest.js';
+export { fileSerials, memorySerials, type Accepted, type SerialBook } from './serials.js';
 export type { Claims, SigningKey } from './sign.js';
 
 /** A compiled bundle, read and checked for form and signature; nothing of it has run yet. */

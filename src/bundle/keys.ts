@@ -1,8 +1,8 @@
-import { createPublicKey, type KeyObject } from 'node:crypto';
-import { diskFiles, type Files } from '../base/files.js';
+import { createPrivateKey, createPublicKey, type KeyObject } from 'node:crypto';
+import { diskFiles, readOpen, readUpTo, type Files } from '../base/files.js';
 import { no, ok, type Result } from '../base/result.js';
 import type { SignatureAlgorithm } from '../model/signature.js';
-import { keyFault } from './algorithms.js';
+import { keyFault, usualAlgorithm } from './algorithms.js';
 
 /** A key that bundles may be signed with. */
 export interface VerificationKey {
@@ -29,6 +29,7 @@ export interface KeySource {
 }
 
 const keyBytesMax = 65_536;
+const openToOthers = 0o077;
 
 /**
  * Reads the public keys that the configuration names.
@@ -52,6 +53,27 @@ export async function loadVerification(
   return faults.length === 0 ? ok({ keys }) : no(faults);
 }
 
+/** Trusts one key alone. @param key `algorithm` is null for the usual one of the key */
+export async function verificationWith({
+  id,
+  file,
+  algorithm,
+  scope,
+}: {
+  readonly id: string;
+  readonly file: string;
+  readonly algorithm: SignatureAlgorithm | null;
+  readonly scope: string;
+}): Promise<Result<Verification, string>> {
+  const key = await readPublicKey(file, diskFiles);
+  if (!key.ok) return key;
+  const chosen = algorithm ?? usualAlgorithm(key.value);
+  if (chosen === null) return no(`${file} is a key of a kind that bundles are not signed with`);
+  const fault = keyFault(chosen, key.value);
+  if (fault !== null) return no(`${file} ${fault}`);
+  return ok({ keys: new Map([[id, { id, algorithm: chosen, key: key.value, scope }]]) });
+}
+
 /** A public key in PEM form; the text says what is wrong with the file, and nothing of what it holds. */
 async function readPublicKey(file: string, files: Files): Promise<Result<KeyObject, string>> {
   const pem = await files.bytes(file, keyBytesMax);
@@ -60,6 +82,20 @@ async function readPublicKey(file: string, files: Files): Promise<Result<KeyObje
   if (/PRIVATE KEY-----/.test(text)) return no(`${file} holds a private key; give the public key alone`);
   const key = parsed(() => createPublicKey(text));
   return key === null ? no(`${file} is not a public key in PEM form`) : ok(key);
+}
+
+/** A private key without a pass phrase, in PEM form, that nobody else can read. */
+export async function readPrivateKey(file: string): Promise<Result<KeyObject, string>> {
+  const read = await readOpen(file, async (handle) => {
+    return { text: (await readUpTo(handle, keyBytesMax)).toString('latin1'), mode: (await handle.stat()).mode };
+  });
+  if (!read.ok) return no(`${file} ${read.why}`);
+  const { text, mode } = read.value;
+  if ((mode & openToOthers) !== 0)
+    return no(`${file} is open to others (mode ${(mode & 0o777).toString(8)}); make it 0600`);
+  if (/ENCRYPTED/.test(text)) return no(`${file} wants a pass phrase; give a key without one`);
+  const key = parsed(() => createPrivateKey(text));
+  return key === null ? no(`${file} is not a private key in PEM form`) : ok(key);
 }
 
 // The library's own text may hold pieces of what it read.

@@ -5,6 +5,8 @@ import { policyExplainCommand } from './policy-explain.js';
 import { policyInitCommand } from './policy-init.js';
 import { policyMatrixCommand } from './policy-matrix.js';
 import { policyReplayCommand } from './policy-replay.js';
+import { policySignCommand } from './policy-sign.js';
+import { policyVerifyCommand } from './policy-verify.js';
 
 /** `memgate policy …`: a file for each command, a line for each here. */
 export function policyCommands(program: Command): void {
@@ -17,4 +19,6 @@ export function policyCommands(program: Command): void {
   policyDiffCommand(policy);
   policyMatrixCommand(policy);
   policyAdviseCommand(policy);
+  policySignCommand(policy);
+  policyVerifyCommand(policy);
 }

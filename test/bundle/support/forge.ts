@@ -76,6 +76,13 @@ export async function packed(members: Members): Promise<Buffer> {
   return gzipSync(await packTar(entries));
 }
 
+/** The shipped bundle with a part of its manifest replaced. */
+export async function withManifest(over: object): Promise<Map<string, Uint8Array>> {
+  const members = await shippedMembers();
+  const manifest = JSON.parse(Buffer.from(members.get('.manifest') ?? []).toString()) as object;
+  return members.set('.manifest', Buffer.from(JSON.stringify({ ...manifest, ...over })));
+}
+
 const sorted = (value: unknown): unknown => {
   if (Array.isArray(value)) return value.map(sorted);
   if (typeof value !== 'object' || value === null) return value;
