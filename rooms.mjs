@@ -42,9 +42,13 @@ export const rooms = {
     does: 'What operators do: make, list, rotate and revoke keys; read and verify the audit log.',
     uses: [...core, 'identify', 'record'],
   },
+  origin: {
+    does: 'Where generations come from: one moment of the files, a watch over them, a bundle server, kept ones.',
+    uses: core,
+  },
   reload: {
     does: 'Builds the next generation aside, checks it, swaps one reference.',
-    uses: [...core, ...stages, 'bundle', 'config', 'gateway', 'grpc', 'lease'],
+    uses: [...core, ...stages, 'bundle', 'cases', 'config', 'gateway', 'grpc', 'lease', 'origin'],
   },
   review: {
     does: 'Looks at decisions again: replays the log, compares policies, explains, tells who may do what and who needs less.',

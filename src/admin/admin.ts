@@ -1,12 +1,12 @@
 import type { Generation } from '../gateway/gateway.js';
 import type { ForwardReply, Forwarded } from '../forward/forward.js';
 import type { Actor } from '../model/audit.js';
-import { Fault } from '../model/codes.js';
+import { Fault, refuse } from '../model/codes.js';
 import type { Receipt } from '../model/proofs.js';
 import { Receipt as ReceiptProof } from '../model/proofs.js';
 import { createResolve } from '../resolve/resolve.js';
 import type { BuiltGeneration } from '../reload/reload.js';
-import { adminBodyBytesMax, adminProfile } from './profile.js';
+import { adminBodyBytesMax, adminProfile, adminQueries } from './profile.js';
 
 /** What a route of ours does once it is permitted and recorded. */
 export type AdminAction = (call: {
@@ -14,6 +14,8 @@ export type AdminAction = (call: {
   readonly body: Buffer | null;
   /** Of the path. */
   readonly params: Readonly<Record<string, string>>;
+  /** Of the names that the route takes alone, each once. */
+  readonly query: ReadonlyMap<string, string>;
 }) => Promise<{ readonly status: number; readonly body: unknown }>;
 
 export type AdminActions = Readonly<Record<string, AdminAction>>;
@@ -49,6 +51,19 @@ export function createAdmin(actions: AdminActions): (built: BuiltGeneration) => 
   };
 }
 
+function queryOf(
+  route: string,
+  pairs: Receipt['admission']['permit']['target']['request']['query'],
+): ReadonlyMap<string, string> | null {
+  const taken = adminQueries[route] ?? {};
+  const query = new Map<string, string>();
+  for (const { name, value } of pairs) {
+    if (query.has(name) || !Object.hasOwn(taken, name) || taken[name]?.test(value) !== true) return null;
+    query.set(name, value);
+  }
+  return query;
+}
+
 async function act(
   actions: AdminActions,
   receipt: Receipt,
@@ -61,7 +76,10 @@ async function act(
   if (action === undefined) throw new Fault('self.bug', `no action for route ${target.facts.route.id}`);
   const { kind, id } = identity.subject;
   const actor: Actor = { kind: kind === 'anonymous' ? 'system' : kind, id, address: target.request.clientAddress };
-  const answer = await action({ actor, body: target.facts.body, params: target.facts.params });
+  const query = queryOf(target.facts.route.id, target.request.query);
+  if (query === null)
+    return { ok: false, why: refuse('resolve.query', 'the route takes no such parameter, or not twice') };
+  const answer = await action({ actor, body: target.facts.body, params: target.facts.params, query });
   const bytes = Buffer.from(`${JSON.stringify(answer.body)}\n`);
   response.writeHead(answer.status, [
     'Content-Type',

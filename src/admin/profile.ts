@@ -30,9 +30,24 @@ export const adminProfile: Profile = compileProfile(
         class: 'metadata',
         space: 'NONE',
       },
+      {
+        id: 'admin.rollback',
+        match: 'POST /-/rollback',
+        action: 'config:rollback',
+        permission: 'AdminConfig',
+        class: 'metadata',
+        space: 'NONE',
+      },
     ],
   }),
 );
+
+const yesOrNo = /^(?:true|false)$/;
+/** What a query may say, by route. A misspelt `dry_run` must not be left unheard. */
+export const adminQueries: Readonly<Record<string, Readonly<Record<string, RegExp>>>> = {
+  'admin.reload': { dry_run: yesOrNo },
+  'admin.rollback': { dry_run: yesOrNo, to: /^[0-9a-f]{6,32}$/ },
+};
 
 /** Bytes; no route of ours takes more. */
 export const adminBodyBytesMax = 65_536;

@@ -4,21 +4,14 @@ import { describeProblem } from '../base/document.js';
 import { kept } from '../base/kept.js';
 import { createLogger, messageOf, type Logger, type LogLevel } from '../base/log.js';
 import { no, ok, type Result } from '../base/result.js';
-import { startWatchdog, type Watchdog } from '../authorize/authorize.js';
-import type { KeyEntry } from '../identify/identify.js';
+import { startWatchdog } from '../authorize/authorize.js';
 import type { AuditEvent } from '../model/audit.js';
 import { loadConfig, type Config, type LoadedConfig } from '../config/config.js';
 import { controlPath, startControl } from '../control/control.js';
 import { createKeyAdmin, localOperator, type KeyAdmin } from '../manage/manage.js';
-import {
-  buildGeneration,
-  closeSources,
-  createReloader,
-  readSources,
-  type Reloader,
-  type SourceContext,
-} from '../reload/reload.js';
+import type { Reloader } from '../reload/reload.js';
 import { createExplainer } from './explain.js';
+import { openGenerations, type Generations } from './generations.js';
 import { openListeners, type Listeners } from './listeners.js';
 import { openParts, type Parts } from './parts.js';
 import { openSideDoors } from './side-doors.js';
@@ -88,19 +81,20 @@ async function startOver(options: StartOptions, opening: Opening): Promise<Resul
   });
   const watchdog = startWatchdog({ limitMs: evaluationLimitMs });
   stack.opened(watchdog.stop);
-  const reloader = await firstGeneration(options, { ...opening, parts }, watchdog);
-  if (!reloader.ok) return reloader;
-  stack.opened(() => {
-    closeSources(reloader.value.current().sources);
-  });
-  startLeases(parts, reloader.value, stack);
+  const generations = await openGenerations({ ...opening, parts, watchdog, start: options });
+  if (!generations.ok) return generations;
+  const { reloader } = generations.value;
+  startLeases(parts, reloader, stack);
   const tight = parts.pressure.problem();
   if (tight !== null) return no([tight]);
-  const doors = await openDoors({ ...opening, parts }, reloader.value);
+  const doors = await openDoors({ ...opening, parts }, generations.value);
   if (!doors.ok) return doors;
-  const { hash } = reloader.value.current();
+  const { hash } = reloader.current();
   isStarted = true;
-  parts.auditLog.note(processEvent('system.started', { generation: hash })); // a full log makes us unready, it does not stop the start
+  const back = reloader.facts().rollback;
+  const facts = { generation: hash, ...(back !== null && { rolled_back_to: back.to }) };
+  parts.auditLog.note(processEvent('system.started', facts)); // a full log makes us unready, it does not stop the start
+  await generations.value.begin();
   const { urls, keyAdmin } = doors.value;
   log.info('started', { ...urls, generation: hash, audit_file_system: parts.auditLog.status().fileSystem });
   const stop = async (): Promise<void> => {
@@ -109,7 +103,7 @@ async function startOver(options: StartOptions, opening: Opening): Promise<Resul
     log.info('stopped');
   };
   const { dataDir, auditDir } = parts;
-  return ok({ ...urls, dataDir, auditDir, keyAdmin, reloader: reloader.value, log, stop });
+  return ok({ ...urls, dataDir, auditDir, keyAdmin, reloader, log, stop });
 }
 
 function startLeases({ leases }: Parts, reloader: Reloader, stack: CloseStack): void {
@@ -135,23 +129,6 @@ const processEvent = (type: 'system.started' | 'system.stopped', fields: AuditEv
   fields,
 });
 
-async function firstGeneration(
-  { file, mayBeOpen }: StartOptions,
-  { parts, log }: Opened,
-  watchdog: Watchdog,
-): Promise<Result<Reloader, readonly string[]>> {
-  const storeKeys = (): readonly KeyEntry[] => parts.store.keys().entries;
-  const ports = { clock: systemClock, meter: parts.meter, log, watchdog };
-  const sources: SourceContext = { file, mayBeOpen, storeKeys, ports };
-  const read = await readSources(sources);
-  if (!read.ok) return no(read.why.map(describeProblem));
-  for (const problem of read.value.manifests.refused) {
-    log.error('keys.refused', { problem: describeProblem(problem) });
-  }
-  parts.ring.replaceManifests(read.value.manifests.entries);
-  return ok(createReloader(buildGeneration(read.value, parts), { sources, parts, audit: parts.auditLog, log }));
-}
-
 interface Opened extends Opening {
   readonly parts: Parts;
 }
@@ -162,10 +139,10 @@ interface Doors {
 }
 
 /** The control socket first: who can be reached by clients can be managed. */
-async function openDoors(opened: Opened, reloader: Reloader): Promise<Result<Doors, readonly string[]>> {
+async function openDoors(opened: Opened, { reloader, server }: Generations): Promise<Result<Doors, readonly string[]>> {
   const { loaded, parts, log, stack } = opened;
   const keyAdmin = keyAdminOver(opened, reloader);
-  const status = createStatus({ parts, reloader });
+  const status = createStatus({ parts, reloader, server });
   const explain = createExplainer(parts, reloader);
   const control = await startControl({
     path: controlPath(parts.dataDir),
@@ -173,7 +150,7 @@ async function openDoors(opened: Opened, reloader: Reloader): Promise<Result<Doo
     status: status.detailed,
     explain,
     log,
-    reload: async () => status.reloadAnswer(await reloader.reload(localOperator.actor)),
+    reload: async (wish) => status.reloadAnswer(await reloader.reload(localOperator.actor, wish)),
   });
   if (!control.ok) return no([control.why]);
   stack.opened(control.value.close);

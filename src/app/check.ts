@@ -13,6 +13,7 @@ export async function checkSources(options: {
     file: options.file,
     mayBeOpen: options.mayBeOpen,
     storeKeys: () => [], // the store may be in use by the process that this configuration is for
+    server: null, // its bundle is checked by the process that asks it
     ports: { clock: systemClock, meter: createMeter(''), log: createLogger('error') },
   });
   if (!read.ok) return read.why.map(describeProblem);

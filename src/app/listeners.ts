@@ -86,9 +86,14 @@ export async function openListeners(context: ListenersContext): Promise<Listener
 const adminActions = ({ status, reloader, explain }: ListenersContext): AdminActions => ({
   'admin.health': async () => ({ status: 200, body: await status.detailed() }),
   'admin.explain': explainAction(explain),
-  'admin.reload': async ({ actor }) => {
-    const answer = status.reloadAnswer(await reloader.reload(actor));
-    return { status: answer.reloaded ? 200 : 422, body: answer };
+  'admin.reload': async ({ actor, query }) => {
+    const result = await reloader.reload(actor, { dryRun: query.get('dry_run') === 'true' });
+    return { status: result.ok ? 200 : 422, body: status.reloadAnswer(result) };
+  },
+  'admin.rollback': async ({ actor, query }) => {
+    const wish = { dryRun: query.get('dry_run') === 'true', backTo: query.get('to') ?? null };
+    const result = await reloader.reload(actor, wish);
+    return { status: result.ok ? 200 : 422, body: status.reloadAnswer(result) };
   },
 });
 

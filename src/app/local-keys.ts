@@ -150,6 +150,6 @@ async function namesOf(loaded: LoadedConfig): Promise<Result<KnownNames, readonl
   const ports = { clock: systemClock, meter: createMeter('memgate_'), log: createLogger('warn') };
   const policy = await readPolicy(loaded, { ports });
   return policy.ok
-    ? ok({ roles: policy.value.roleNames, tiers: policy.value.tierNames })
+    ? ok({ roles: policy.value.policy.roleNames, tiers: policy.value.policy.tierNames })
     : no(policy.why.map(describeProblem));
 }

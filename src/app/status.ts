@@ -3,9 +3,11 @@ import { describeProblem } from '../base/document.js';
 import type { Result } from '../base/result.js';
 import type { JsonValue } from '../model/audit.js';
 import type { ComponentState } from '../probes/probes.js';
+import type { BundleServer } from '../origin/origin.js';
 import type { Difference, ReloadFailure, Reloader } from '../reload/reload.js';
 import type { SideDoors } from '../sidedoors/sidedoors.js';
 import type { Parts } from './parts.js';
+import { generationFacts, sourceReadiness } from './source-status.js';
 import { sideDoorComponent, sideDoorFacts } from './side-doors.js';
 import { UpstreamHealth } from './upstreams.js';
 import { version } from './version.js';
@@ -29,14 +31,16 @@ export interface Status {
 const up: ComponentState = { ready: true, reason: null };
 
 export function createStatus(context: StatusContext): Status {
-  const { parts, reloader } = context;
+  const { parts, reloader, server } = context;
   const health = new UpstreamHealth(systemClock.monotonicMs);
   const startedMs = systemClock.monotonicMs();
+  const beganMs = systemClock.nowMs();
   let isListening = false;
   let doors: SideDoors | null = null;
   const components = (): Readonly<Record<string, ComponentState>> => ({
     ...componentsOf(parts, isListening),
     ...sideDoorReadiness(reloader, doors),
+    ...sourceReadiness(reloader, { server, beganMs }),
   });
   const upstream = (kind: 'live' | 'ready'): Promise<ComponentState> => {
     const current = reloader.current();
@@ -55,19 +59,21 @@ export function createStatus(context: StatusContext): Status {
       version: version(),
       uptime_seconds: Math.round((systemClock.monotonicMs() - startedMs) / 1_000),
       components: statesOf({ ...components(), upstream: await upstream('ready') }),
-      ...generationFacts(reloader),
+      ...generationFacts(reloader, server),
       side_doors: doors === null ? null : sideDoorFacts(doors.state()),
       keys: parts.ring.size(),
       audit: auditFacts(parts),
       resources: resourceFacts(),
     }),
-    reloadAnswer: (result) => ({ reloaded: result.ok, generation: reloader.current().hash, ...reloadFacts(result) }),
+    reloadAnswer: (result) => reloadAnswer(reloader, result),
   };
 }
 
 export interface StatusContext {
   readonly parts: Parts;
   readonly reloader: Reloader;
+  /** Where bundles are asked for; null where a file is read. */
+  readonly server: BundleServer | null;
 }
 
 function componentsOf({ auditLog, store }: Parts, isListening: boolean): Readonly<Record<string, ComponentState>> {
@@ -91,31 +97,26 @@ function sideDoorReadiness(reloader: Reloader, doors: SideDoors | null): Readonl
   };
 }
 
-const reloadFacts = (result: Result<Difference, ReloadFailure>): Readonly<Record<string, JsonValue>> =>
-  result.ok ? { difference: jsonOf(result.value) } : { problems: result.why.problems.map(describeProblem) };
+const reloadAnswer = (reloader: Reloader, result: Result<Difference, ReloadFailure>): ReloadAnswer => ({
+  reloaded: result.ok && !result.value.dry_run,
+  generation: reloader.current().hash,
+  ...reloadFacts(result),
+});
+
+function reloadFacts(result: Result<Difference, ReloadFailure>): Readonly<Record<string, JsonValue>> {
+  if (result.ok) return { dry_run: result.value.dry_run, difference: jsonOf(result.value) };
+  const { problems, difference } = result.why;
+  return {
+    problems: problems.map(describeProblem),
+    ...(difference !== null && { difference: jsonOf(difference) }),
+  };
+}
 
 /** Plain data, as JSON carries it. */
 const jsonOf = (value: Difference): JsonValue => JSON.parse(JSON.stringify(value)) as JsonValue;
 
 const statesOf = (states: Readonly<Record<string, ComponentState>>): Readonly<Record<string, JsonValue>> =>
   Object.fromEntries(Object.entries(states).map(([name, { ready, reason }]) => [name, { ready, reason }]));
-
-function generationFacts(reloader: Reloader): Readonly<Record<string, JsonValue>> {
-  const { hash, builtAtMs, enforcement, sources } = reloader.current();
-  const failure = reloader.lastFailure();
-  return {
-    generation: {
-      hash,
-      age_seconds: Math.round((systemClock.nowMs() - builtAtMs) / 1_000),
-      enforcement,
-      profile: sources.profile.data.name,
-      policy_revision: sources.policy.revision,
-      side_doors: sources.profile.data.side_doors.map(({ port, what }) => `${what} on port ${String(port)}`),
-    },
-    last_reload_failure:
-      failure === null ? null : { at: new Date(failure.atMs).toISOString(), problems: failure.problems },
-  };
-}
 
 const auditFacts = ({ auditLog }: Parts): Readonly<Record<string, JsonValue>> => {
   const { bytes, lastSequence, queued, fileSystem } = auditLog.status();

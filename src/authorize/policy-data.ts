@@ -131,11 +131,7 @@ async function replacements(
   return found;
 }
 
-async function readPart(
-  file: string,
-  part: DataName,
-  files: Files,
-): Promise<Result<unknown, readonly Problem[]>> {
+async function readPart(file: string, part: DataName, files: Files): Promise<Result<unknown, readonly Problem[]>> {
   const document = await readYamlFile(file, { files });
   return document.ok ? checkDocument<unknown>(dataSchemas[part], document.value) : document;
 }

@@ -45,8 +45,8 @@ export interface Policy {
   readonly knownSpaces: ReadonlySet<string>;
   readonly roleNames: ReadonlySet<string>;
   readonly tierNames: ReadonlySet<string>;
-  /** The tiers' data in canonical JSON, to be compared. */
-  readonly tiersText: string;
+  /** Each part of the data in canonical JSON, by its name, to be compared. */
+  readonly parts: ReadonlyMap<string, string>;
   /** Permissions by role. */
   readonly rolePermissions: ReadonlyMap<string, readonly string[]>;
   /** What its rules look things up in: the bundle's own data, with what the configuration replaces. */
@@ -123,13 +123,13 @@ const wrong = (options: PolicyOptions, message: string): Result<never, readonly 
 
 function facts(
   data: PolicyData,
-): Pick<Policy, 'knownSpaces' | 'roleNames' | 'tierNames' | 'tiersText' | 'rolePermissions'> {
+): Pick<Policy, 'knownSpaces' | 'roleNames' | 'tierNames' | 'parts' | 'rolePermissions'> {
   const roles = Object.entries(data.roles ?? {});
   return {
     knownSpaces: new Set(Object.keys(data.spaces?.known ?? {})),
     roleNames: new Set(roles.map(([role]) => role)),
     tierNames: new Set(Object.keys(data.tiers ?? {})),
-    tiersText: canonicalJson(data.tiers ?? {}),
+    parts: new Map(Object.entries(data).map(([part, value]) => [part, canonicalJson(value)])),
     rolePermissions: new Map(roles.map(([role, { permissions }]) => [role, Object.keys(permissions).sort()])),
   };
 }

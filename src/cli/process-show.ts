@@ -1,21 +1,6 @@
-import { visible } from '../base/encoding.js';
 import type { JsonValue } from '../model/audit.js';
+import { linesOf, listOf, partOf, textOf, type Part, type Row } from './answer-parts.js';
 import { facts, table } from './print.js';
-
-type Part = Readonly<Record<string, JsonValue>>;
-type Row = readonly [name: string, value: string | number | null];
-
-// The process that answers may be of another version: what it leaves out is left out here.
-const partOf = (value: JsonValue | undefined): Part =>
-  typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as Part) : {};
-const listOf = (value: JsonValue | undefined): readonly JsonValue[] =>
-  Array.isArray(value) ? (value as readonly JsonValue[]) : [];
-const textOf = (value: JsonValue | undefined): string | number | null => {
-  if (value === undefined || value === null) return null;
-  return typeof value === 'string' || typeof value === 'number' ? value : JSON.stringify(value);
-};
-const linesOf = (values: readonly JsonValue[], indent = ''): string =>
-  values.map((value) => `${indent}${visible(String(textOf(value)))}\n`).join('');
 
 /** What a running process is and how it does, for people. */
 export function showStatus(answer: JsonValue): string {
@@ -33,6 +18,10 @@ export function showStatus(answer: JsonValue): string {
     ['enforcement', textOf(generation?.['enforcement'])],
     ['profile', textOf(generation?.['profile'])],
     ['policy revision', textOf(generation?.['policy_revision'])],
+    ['policy serial', textOf(generation?.['policy_serial'])],
+    ['rolled back', rolledBackText(partOf(generation?.['rolled_back']))],
+    ['source', sourceText(partOf(status['source']))],
+    ['kept', keptText(listOf(status['kept_generations']))],
     ['side doors', listOf(generation?.['side_doors']).map(textOf).join(', ') || null],
     ['around memgate', aroundText(partOf(status['side_doors']))],
     ['keys', textOf(status['keys'])],
@@ -56,45 +45,36 @@ function aroundText({ looked_at: at, skipped, addresses, open, accepted }: Part)
   return known === '' ? said : `${said}; accepted: ${known}`;
 }
 
+const rolledBackText = ({ to, from, at, by }: Part): string | null =>
+  to === undefined
+    ? null
+    : `YES: to ${String(textOf(to))} from ${String(textOf(from))}, at ${String(textOf(at))} by ${String(textOf(by))}; memgate reload ends it`;
+
+function sourceText({ kind, bundle_from: from, looked_seconds_ago: ago, problem }: Part): string | null {
+  if (kind === undefined) return null;
+  const looked = ago === null || ago === undefined ? 'has not answered yet' : `looked at ${String(textOf(ago))} s ago`;
+  const parts = [String(textOf(kind)), looked];
+  if (from !== undefined) parts.push(`bundle from ${String(textOf(from))}`);
+  if (problem !== null && problem !== undefined) parts.push(`PROBLEM: ${String(textOf(problem))}`);
+  return parts.join(', ');
+}
+
+const keptText = (kept: readonly JsonValue[]): string | null =>
+  kept
+    .map(partOf)
+    .map(({ hash, at }) => `${String(textOf(hash)).slice(0, 12)} (${String(textOf(at))})`)
+    .join(', ') || null;
+
 const mebibytes = (bytes: JsonValue | undefined): string =>
   typeof bytes === 'number' ? (bytes / 1_048_576).toFixed(1) : '-';
 
 function failureLines(failure: JsonValue | undefined): string {
-  const { at, problems } = partOf(failure);
-  return at === undefined
-    ? facts([['last failed reload', null]])
-    : `${facts([['last failed reload', textOf(at)]])}${linesOf(listOf(problems), '  ')}`;
-}
-
-export const isReloaded = (answer: JsonValue): boolean => partOf(answer)['reloaded'] === true;
-
-/** What a reload has changed, or every problem that kept everything as it is. */
-export function showReload(answer: JsonValue): string {
-  const { generation, problems, difference } = partOf(answer);
-  if (!isReloaded(answer))
-    return `nothing was changed; generation ${visible(String(textOf(generation)))} stays in force\n${linesOf(listOf(problems))}`;
-  const changes = partOf(difference);
-  const policy = partOf(changes['policy']);
-  const keys = Object.entries(partOf(changes['keys'])).map(([how, ids]): Row => [`keys ${how}`, namesOf(ids)]);
+  const { at, problems, needs_restart: restart } = partOf(failure);
+  if (at === undefined) return facts([['last failed reload', null]]);
+  const needs = listOf(restart).map(textOf).join(', ');
   const rows: readonly Row[] = [
-    ['generation', textOf(generation)],
-    ['before', textOf(changes['before'])],
-    ['configuration', namesOf(changes['configuration'])],
-    ['profile', changes['profile'] === true ? 'changed' : null],
-    [
-      'policy',
-      policy['after'] === undefined
-        ? null
-        : policy['before'] === policy['after']
-          ? `data changed, revision ${String(textOf(policy['after']))}`
-          : `${String(textOf(policy['before']))} → ${String(textOf(policy['after']))}`,
-    ],
-    ['tiers', changes['tiers'] === true ? 'changed' : null],
-    ...keys,
+    ['last failed reload', textOf(at)],
+    ...(needs === '' ? [] : [['needs a restart', needs] as const]),
   ];
-  const said = changes['changed'] === true ? 'reloaded\n' : 'reloaded; nothing has changed\n';
-  const refused = listOf(changes['refused_keys']);
-  return `${said}${facts(rows)}${refused.length === 0 ? '' : `keys left out:\n${linesOf(refused, '  ')}`}`;
+  return `${facts(rows)}${linesOf(listOf(problems), '  ')}`;
 }
-
-const namesOf = (value: JsonValue | undefined): string | null => listOf(value).map(textOf).join(', ') || null;

@@ -1,12 +1,17 @@
-import type { Command } from 'commander';
+import { Option, type Command } from 'commander';
 import { controlClient, controlPath, type ControlClient } from '../control/control.js';
 import { formatOption, type Format } from './format.js';
 import { findRunning, type PlaceOptions } from './place.js';
 import { CommandFailure, jsonLine, processTerminal } from './print.js';
-import { isReloaded, showReload, showStatus } from './process-show.js';
+import { showReload } from './reload-show.js';
+import { showStatus } from './process-show.js';
 
 interface ProcessOptions extends PlaceOptions {
   readonly format: Format;
+}
+
+interface ReloadOptions extends ProcessOptions {
+  readonly dryRun: boolean;
 }
 
 const clientOrFail = async (options: PlaceOptions): Promise<ControlClient> => {
@@ -22,11 +27,34 @@ export function reloadCommand(program: Command): void {
     .description(
       'Make the running process read configuration, profile, policy and key manifests again; a failure keeps everything as it is.',
     )
-    .action(async (options: ProcessOptions) => {
-      const answer = await (await clientOrFail(options)).reload();
-      processTerminal.out(options.format === 'json' ? jsonLine(answer) : showReload(answer));
-      process.exitCode = isReloaded(answer) ? 0 : 1;
-    });
+    .addOption(dryRunOption())
+    .action((options: ReloadOptions) => reloadWith(options, { dryRun: options.dryRun }));
+}
+
+/** `memgate rollback` */
+export function rollbackCommand(program: Command): void {
+  placed(program.command('rollback'))
+    .description(
+      'Make the running process go back to a kept generation (policy, policy data, cases, profile, configuration; never keys) until the next memgate reload. A restart keeps to it.',
+    )
+    .argument(
+      '[hash]',
+      'beginning of its hash, 6 digits at least; memgate status lists them. Default is the one before',
+    )
+    .addOption(dryRunOption())
+    .action((hash: string | undefined, options: ReloadOptions) =>
+      reloadWith(options, { dryRun: options.dryRun, backTo: hash ?? null }),
+    );
+}
+
+const dryRunOption = (): Option =>
+  new Option('--dry-run', 'read, check and tell what would change, and change nothing').default(false);
+
+async function reloadWith(options: ReloadOptions, wish: Parameters<ControlClient['reload']>[0]): Promise<void> {
+  const answer = await (await clientOrFail(options)).reload(wish);
+  const { text, isDone } = showReload(answer);
+  processTerminal.out(options.format === 'json' ? jsonLine(answer) : text);
+  process.exitCode = isDone ? 0 : 1;
 }
 
 /** `memgate status` */

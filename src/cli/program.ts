@@ -5,7 +5,7 @@ import { authCommands } from './auth.js';
 import { checkConfigCommand } from './check-config.js';
 import { demoCommand } from './demo.js';
 import { policyCommands } from './policy.js';
-import { reloadCommand, statusCommand } from './process.js';
+import { reloadCommand, rollbackCommand, statusCommand } from './process.js';
 import { profileCommands } from './profile.js';
 import { serveCommand } from './serve.js';
 
@@ -24,6 +24,7 @@ export function buildProgram(): Command {
   authCommands(program);
   auditCommands(program);
   reloadCommand(program);
+  rollbackCommand(program);
   statusCommand(program);
   return program;
 }

@@ -13,7 +13,7 @@ const fault = (path: string, message: string): CrossFault => ({ path: path.split
 
 /** Checks fields against each other, and forms that an expression cannot tell. */
 export function crossFaults(config: Config): readonly CrossFault[] {
-  const checks: readonly Check[] = [listeners, networks, hosts, tokens, authModes, headers, sizes, times];
+  const checks: readonly Check[] = [listeners, networks, hosts, tokens, authModes, headers, sizes, times, staleness];
   return checks.flatMap((check) => check(config)).filter((found) => found !== false && found !== undefined);
 }
 
@@ -170,5 +170,18 @@ function times({ upstream }: Config): (CrossFault | false)[] {
   return [
     upstream.headers_timeout_ms > upstream.deadline_ms &&
       fault('upstream.deadline_ms', `must be ≥ headers_timeout_ms, here ${String(upstream.headers_timeout_ms)}`),
+  ];
+}
+
+/** Files that nobody looks at grow old by themselves: that says nothing about them. */
+function staleness({ policy, reload }: Config): ReturnType<Check> {
+  return [
+    policy.max_staleness_ms !== undefined &&
+      policy.server === undefined &&
+      !reload.watch &&
+      fault(
+        'policy.max_staleness_ms',
+        'needs policy.server or reload.watch: nobody else looks at the source by itself',
+      ),
   ];
 }

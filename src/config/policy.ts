@@ -1,5 +1,7 @@
 import { z } from 'zod';
 import { signatureAlgorithms } from '../model/signature.js';
+import { day, milliseconds } from './parts.js';
+import { policyServer } from './policy-server.js';
 
 const verificationKey = z
   .strictObject({
@@ -49,5 +51,22 @@ export const policy = z
       .default(20)
       .describe('Longest evaluation of the largest test input when a policy is activated, best of five.'),
     verification,
+    cases: z
+      .string()
+      .min(1)
+      .optional()
+      .describe(
+        'Directory of cases (NAME.yaml): requests, each with the decision that is wanted. A policy that decides one of them otherwise is refused.',
+      ),
+    server: policyServer
+      .optional()
+      .describe(
+        "A server that the bundle is asked for, again and again, by OPA's bundle protocol. policy.bundle is then what a first start begins with while the server is silent.",
+      ),
+    max_staleness_ms: milliseconds(31 * day)
+      .optional()
+      .describe(
+        'How long the source of the policy may go without a successful look before /ready says no; needs policy.server or reload.watch.',
+      ),
   })
   .describe('The policy.');

@@ -4,6 +4,7 @@ import { keys, staticToken } from './credentials.js';
 import { grpc } from './grpc.js';
 import { headerName, listen, milliseconds } from './parts.js';
 import { policy } from './policy.js';
+import { reload } from './reload.js';
 import { streams } from './streams.js';
 import { sideDoors } from './side-doors.js';
 import { gateway, upstream } from './traffic.js';
@@ -124,6 +125,7 @@ export const schema = z
       })
       .prefault({})
       .describe('Rate limits; those of tiers are policy data.'),
+    reload: reload.prefault({}),
     audit: audit.prefault({}),
     metrics: z
       .strictObject({

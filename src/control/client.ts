@@ -9,9 +9,16 @@ import { ControlError, jsonOf, pathBytesMax, responseBytesMax, type Call, type C
 /** The running process, from the command line. Methods throw ControlError when it does not answer or something in it is broken. */
 export interface ControlClient {
   readonly keys: KeyDesk;
-  reload(): Promise<JsonValue>;
+  reload(wish?: ReloadCall): Promise<JsonValue>;
   status(): Promise<JsonValue>;
   explain(id: string): KeyAnswer<Explanation>;
+}
+
+/** What a reload is asked for with. */
+interface ReloadCall {
+  readonly dryRun?: boolean;
+  /** The beginning of the hash of a kept generation, or null for the one before. */
+  readonly backTo?: string | null;
 }
 
 /** A reload evaluates every test input and may take a while. */
@@ -106,7 +113,7 @@ export async function controlClient(path: string): Promise<ControlClient | null>
       revokeKey: (id, reason) => ask(path, { do: 'revoke-key', id, reason }),
       checkKey: (key) => ask(path, { do: 'check-key', key }),
     },
-    reload: () => valueOf(path, { do: 'reload' }),
+    reload: (wish) => valueOf(path, { do: 'reload', ...wish }),
     status: () => valueOf(path, { do: 'status' }),
     explain: (id) => ask(path, { do: 'explain', id }),
   };

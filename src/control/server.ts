@@ -5,6 +5,7 @@ import { messageOf, type Logger } from '../base/log.js';
 import { no, ok, type Result } from '../base/result.js';
 import type { JsonValue } from '../model/audit.js';
 import type { KeyAnswer, KeyDesk } from '../manage/manage.js';
+import type { ReloadWish } from '../reload/reload.js';
 import type { Explanation } from '../review/review.js';
 import { callOf, pathBytesMax, requestBytesMax, type Call, type ControlAnswer } from './wire.js';
 
@@ -12,7 +13,7 @@ export interface ControlContext {
   readonly path: string;
   /** Of the local operator: the mode of the socket is the only credential. */
   readonly keys: KeyDesk;
-  reload(): Promise<JsonValue>;
+  reload(wish: ReloadWish): Promise<JsonValue>;
   status(): JsonValue | Promise<JsonValue>;
   /** Null for a decision that the log does not hold. */
   explain(id: string): Promise<Explanation | null>;
@@ -58,7 +59,12 @@ async function answerTo(call: Call, context: ControlContext): Promise<ControlAns
     case 'explain':
       return explained(await context.explain(call.id), call.id);
     case 'reload':
-      return ok(await context.reload());
+      return ok(
+        await context.reload({
+          dryRun: call.dryRun ?? false,
+          ...(call.backTo !== undefined && { backTo: call.backTo }),
+        }),
+      );
     case 'status':
       return ok(await context.status());
   }

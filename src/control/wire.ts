@@ -24,6 +24,7 @@ const wish = z.strictObject({
   expiresAtMs: z.int().optional(),
 });
 const id = z.string().max(256);
+const hashStart = z.string().regex(/^[0-9a-f]{6,32}$/, 'must be 6 to 32 hexadecimal digits, the beginning of a hash');
 
 /** What may be asked, as the body of `POST /v1`. */
 export const callSchema = z.discriminatedUnion('do', [
@@ -40,7 +41,7 @@ export const callSchema = z.discriminatedUnion('do', [
   z.strictObject({ do: z.literal('revoke-key'), id, reason: z.string().max(4_096) }),
   z.strictObject({ do: z.literal('check-key'), key: z.string().max(4_096) }),
   z.strictObject({ do: z.literal('explain'), id }),
-  z.strictObject({ do: z.literal('reload') }),
+  z.strictObject({ do: z.literal('reload'), dryRun: z.boolean().optional(), backTo: hashStart.nullable().optional() }),
   z.strictObject({ do: z.literal('status') }),
 ]);
 export type Call = z.output<typeof callSchema>;

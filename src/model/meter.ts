@@ -69,5 +69,8 @@ export type GaugeName =
   | 'policy_memory_bytes'
   | 'generation_loaded_timestamp_seconds'
   | 'config_last_reload_successful'
+  | 'generation_rolled_back'
+  | 'generations_kept'
+  | 'policy_source_looked_at_timestamp_seconds'
   | 'open_connections'
   | 'leases_open';

@@ -53,6 +53,8 @@ export const auditEventTypes = {
   },
   'rate_limit.exceeded': { severity: 'warning', says: 'A limit of the decision had no room.' },
   'config.reloaded': { severity: 'info', says: 'A new generation is in force.' },
+  'config.rolled-back': { severity: 'warning', says: 'An operator went back to a kept generation.' },
+  'config.dry-run': { severity: 'info', says: 'An operator asked what a reload would change. Nothing was changed.' },
   'config.reload-failed': { severity: 'error', says: 'A new generation was refused; the former one stays.' },
   'system.started': { severity: 'info', says: 'The process serves.' },
   'system.stopped': { severity: 'info', says: 'The process stops.' },

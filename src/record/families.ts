@@ -92,6 +92,11 @@ export const gauges = {
   keys_loaded: gauge('API keys in force.'),
   policy_memory_bytes: gauge('Memory of the policy instance.'),
   generation_loaded_timestamp_seconds: gauge('Unix time at which the generation in force was loaded.'),
+  generation_rolled_back: gauge('1 while a generation that was gone back to is in force.'),
+  generations_kept: gauge('Good generations that are kept on disk to go back to.'),
+  policy_source_looked_at_timestamp_seconds: gauge(
+    'Unix time at which the source of the policy was last looked at successfully: the files, or the bundle server; 0: not yet.',
+  ),
   config_last_reload_successful: gauge('1 when the last reload took effect, 0 when it was refused.'),
   open_connections: gauge('Client connections.'),
   leases_open: gauge('Streams, tunnels and long requests whose right is looked at again and again.'),

@@ -2,23 +2,57 @@ import { diskFiles, type Files } from '../base/files.js';
 import { fileProblem, type Problem } from '../base/problem.js';
 import { no, ok, type Result } from '../base/result.js';
 import { loadPolicy, type Policy, type PolicyPorts } from '../authorize/authorize.js';
-import { loadVerification, noVerification, readBundleFile, type Bundle, type Verification } from '../bundle/bundle.js';
+import {
+  loadVerification,
+  noVerification,
+  packedBytesMax,
+  readBundle,
+  type Bundle,
+  type Verification,
+} from '../bundle/bundle.js';
+import { describeFailure, readCases, runCases } from '../cases/cases.js';
 import type { LoadedConfig } from '../config/config.js';
+
+/** What a bundle says of itself. */
+export type Claims = Pick<Bundle, 'serial' | 'notAfterMs' | 'signedBy'>;
+
+export interface ReadPolicy {
+  readonly policy: Policy;
+  readonly claims: Claims;
+  /** What it was read from. */
+  readonly bytes: Buffer;
+}
+
+export interface PolicyReading {
+  readonly ports: PolicyPorts;
+  readonly files?: Files;
+  /** A bundle that is there already: kept, or from a bundle server. Without it the file is read. */
+  readonly bytes?: Buffer | null;
+}
 
 /** Reads the bundle that the configuration names, verifies it, and loads the policy in it. */
 export async function readPolicy(
   loaded: LoadedConfig,
-  { ports, files = diskFiles }: { readonly ports: PolicyPorts; readonly files?: Files },
-): Promise<Result<Policy, readonly Problem[]>> {
+  { ports, files = diskFiles, bytes: known = null }: PolicyReading,
+): Promise<Result<ReadPolicy, readonly Problem[]>> {
   const { policy } = loaded.config;
-  const bundleFile = loaded.resolvePath(policy.bundle);
+  const file = loaded.resolvePath(policy.bundle);
+  const bytes = known === null ? await files.bytes(file, packedBytesMax) : ok(known);
+  if (!bytes.ok) return no([fileProblem(file, bytes.why)]);
+  const bundleFile = known === null ? file : (policy.server?.url ?? file);
   const verification = await verificationOf(loaded, files);
   if (!verification.ok) return verification;
-  const bundle = await readBundleFile(bundleFile, verification.value, files);
+  const bundle = await readBundle(bytes.value, verification.value, bundleFile);
   if (!bundle.ok) return bundle;
   tellUnverified(bundle.value, ports);
   const dataDir = policy.data === undefined ? null : loaded.resolvePath(policy.data);
-  return loadPolicy({ bundle: bundle.value, bundleFile, dataDir, budgetMs: policy.budget_ms, files }, ports);
+  const made = await loadPolicy(
+    { bundle: bundle.value, bundleFile, dataDir, budgetMs: policy.budget_ms, files },
+    ports,
+  );
+  if (!made.ok) return made;
+  const { serial, notAfterMs, signedBy } = bundle.value;
+  return ok({ policy: made.value, claims: { serial, notAfterMs, signedBy }, bytes: bytes.value });
 }
 
 /** The public keys that the configuration names; those without which nothing is verified, where it names none. */
@@ -35,4 +69,22 @@ async function verificationOf(
 
 function tellUnverified({ isSigned, signedBy, revision }: Bundle, { log }: PolicyPorts): void {
   if (isSigned && signedBy === null) log.warn('policy.signature-not-verified', { revision });
+}
+
+const failuresMax = 20;
+
+/** The cases that the configuration names, asked of a policy that is not in force yet: one that is answered otherwise refuses it. */
+export async function failingCases(
+  { config, resolvePath }: LoadedConfig,
+  policy: Policy,
+  files: Files,
+): Promise<readonly Problem[]> {
+  const { cases: dir } = config.policy;
+  if (dir === undefined) return [];
+  const cases = await readCases(resolvePath(dir), files);
+  if (!cases.ok) return cases.why;
+  const failures = await runCases(cases.value, (inputText) => policy.evaluate(inputText));
+  const told = failures.slice(0, failuresMax).map(describeFailure);
+  const more = failures.length - told.length;
+  return more > 0 ? [...told, fileProblem(resolvePath(dir), `and ${String(more)} more cases`)] : told;
 }

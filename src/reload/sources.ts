@@ -1,12 +1,12 @@
 import { createHash } from 'node:crypto';
-import type { Problem } from '../base/document.js';
+import type { Files as FilePort } from '../base/files.js';
+import { fileProblem, type Problem } from '../base/problem.js';
 import { no, ok, type Result } from '../base/result.js';
 import type { Policy, PolicyPorts } from '../authorize/authorize.js';
-import { loadConfig, type LoadedConfig } from '../config/config.js';
+import type { LoadedConfig } from '../config/config.js';
 import { networkTest, normalHost } from '../gate/gate.js';
 import {
   idConflicts,
-  loadManifests,
   loadStaticTokens,
   type AuthMode,
   type KeyEntry,
@@ -14,17 +14,22 @@ import {
   type StaticTokens,
 } from '../identify/identify.js';
 import type { Meter } from '../model/meter.js';
+import { atOneMoment, filesOver, type BundleServer, type Content, type Snapshot } from '../origin/origin.js';
 import { findProfile, type Profile } from '../resolve/resolve.js';
 import { checkCredential, checkCalls, checkNames, checkTokens } from './checks.js';
 import { readCredential, type LiveCredential } from './credential.js';
 import { Findings } from './findings.js';
-import { readPolicy } from './policy.js';
+import { contentOf, gatherSources, seenIn, type Seen } from './gather.js';
+import { asTheyAre, configOf, readKeys, type Reading } from './reading.js';
+import { failingCases, readPolicy, type Claims } from './policy.js';
 
 /** Everything a generation is made of, read once, checked together, and nothing of it in force yet. */
 export interface Sources {
   readonly loaded: LoadedConfig;
   readonly profile: Profile;
   readonly policy: Policy;
+  /** What the bundle says of itself. */
+  readonly claims: Claims;
   readonly manifests: Pick<LoadedManifests, 'entries' | 'refused'>;
   readonly tokens: StaticTokens;
   readonly credential: LiveCredential | null;
@@ -33,6 +38,9 @@ export interface Sources {
   readonly isTrustedProxy: (address: string) => boolean;
   /** Names all of it. */
   readonly hash: string;
+  /** What it was read from, to be kept. */
+  readonly content: Content;
+  readonly seen: Seen;
 }
 
 export interface SourceContext {
@@ -42,72 +50,101 @@ export interface SourceContext {
   /** Keys of the store: a manifest must not have one of their ids. */
   readonly storeKeys: () => readonly KeyEntry[];
   readonly ports: PolicyPorts & { readonly meter: Meter };
+  /** Gives the bundle where `policy.server` says so; null where a file does. */
+  readonly server: Pick<BundleServer, 'latest' | 'state' | 'accepted'> | null;
 }
 
-const noManifests: LoadedManifests = { entries: [], refused: [], places: new Map() };
+/** Reads configuration, profile, policy, manifests and secrets, all of one moment; all problems at once. */
+export async function readSources(
+  context: SourceContext,
+  reading: Reading = asTheyAre,
+  told: (seen: Seen) => void = () => undefined,
+): Promise<Result<Sources, readonly Problem[]>> {
+  const snapshot = await atOneMoment((files) => gatherSources(context.file, files));
+  if (snapshot === null) return no([fileProblem(context.file, restless)]);
+  const seen = await seenIn(snapshot);
+  told(seen);
+  const read = await readFrom(snapshot, context, reading);
+  return read.ok ? ok({ ...read.value, seen }) : read;
+}
 
-/** Reads configuration, profile, policy, manifests and secrets; all problems at once. */
-export async function readSources(context: SourceContext): Promise<Result<Sources, readonly Problem[]>> {
-  const loaded = await loadConfig(context.file);
+const restless =
+  'this file, or one that it names, was another one each time it was read: stop writing to them, and reload';
+
+async function readFrom(
+  snapshot: Snapshot,
+  context: SourceContext,
+  reading: Reading,
+): Promise<Result<Omit<Sources, 'seen'>, readonly Problem[]>> {
+  const files = reading.content === null ? snapshot : filesOver(reading.content, snapshot);
+  const loaded = await configOf({ file: context.file, files, snapshot }, reading);
   if (!loaded.ok) return loaded;
   const found = new Findings(context.file);
   const storeKeys = context.storeKeys(); // may fail, so before anything is opened that would have to be closed
-  const files = await readFiles(loaded.value, { ...context, storeKeys: () => storeKeys }, found);
+  const parts = await readFiles(loaded.value, { context, storeKeys, files, reading }, found);
   const settings = readSettings(loaded.value, context, found);
-  checkTokens(loaded.value, files.policy, found);
-  checkNames(loaded.value, files.profile, found);
-  checkCalls(loaded.value, files.profile, found);
-  checkCredential(loaded.value, files.profile, found);
-  const { profile, policy, manifests, tokens, credential } = files;
+  checkTokens(loaded.value, parts.policy, found);
+  checkNames(loaded.value, parts.profile, found);
+  checkCalls(loaded.value, parts.profile, found);
+  checkCredential(loaded.value, parts.profile, found);
+  const { profile, policy, claims, manifests, tokens, credential, bundle } = parts;
   const isWhole = profile !== null && policy !== null && manifests !== null && tokens !== null;
-  if (!isWhole || found.problems.length > 0) {
+  if (!isWhole || bundle === null || claims === null || found.problems.length > 0) {
     tokens?.close();
     credential?.close();
     return no(found.problems);
   }
   const { entries, refused } = manifests; // the places of all keys are needed no more
   const hash = nameOf([loaded.value.digest, JSON.stringify(profile.data), policy.digest, JSON.stringify(entries)]);
-  return ok({
-    loaded: loaded.value,
-    profile,
-    policy,
-    manifests: { entries, refused },
-    tokens,
-    credential,
-    ...settings,
-    hash,
-  });
+  const content = reading.content ?? (await contentOf(loaded.value, snapshot, bundle));
+  const made = { loaded: loaded.value, profile, policy, claims, manifests: { entries, refused }, tokens, credential };
+  return ok({ ...made, ...settings, hash, content });
 }
 
 interface Files {
   readonly profile: Profile | null;
   readonly policy: Policy | null;
+  readonly claims: Claims | null;
+  /** The bytes that the policy was read from. */
+  readonly bundle: Buffer | null;
   readonly manifests: LoadedManifests | null;
   readonly tokens: StaticTokens | null;
   readonly credential: LiveCredential | null;
 }
 
-async function readFiles(loaded: LoadedConfig, context: SourceContext, found: Findings): Promise<Files> {
+interface FileReading {
+  readonly context: SourceContext;
+  readonly storeKeys: readonly KeyEntry[];
+  readonly files: FilePort;
+  readonly reading: Reading;
+}
+
+async function readFiles(loaded: LoadedConfig, from: FileReading, found: Findings): Promise<Files> {
   const { config, resolvePath } = loaded;
-  const [profile, policy, tokens] = await Promise.all([
-    findProfile(config.profile, resolvePath),
-    readPolicy(loaded, { ports: context.ports }),
+  const { context, files, reading } = from;
+  const { ports } = context;
+  const bytes = reading.content?.bundle ?? context.server?.latest() ?? null;
+  const [profile, read, tokens] = await Promise.all([
+    findProfile(config.profile, resolvePath, files),
+    readPolicy(loaded, { ports, files, bytes }),
     readTokens(loaded, (message) => {
-      context.ports.log.warn('static-token.warning', { message });
+      ports.log.warn('static-token.warning', { message });
     }),
   ]);
-  const names = policy.ok ? { roles: policy.value.roleNames, tiers: policy.value.tierNames } : null;
-  const dir = config.keys.manifests;
-  const manifests = dir === undefined ? ok(noManifests) : await loadManifests(resolvePath(dir), names);
-  if (manifests.ok) found.problems.push(...idConflicts(manifests.value, context.storeKeys()));
-  const files = {
+  const { policy, claims, bytes: bundle } = found.take(read) ?? { policy: null, claims: null, bytes: null };
+  const names = policy === null ? null : { roles: policy.roleNames, tiers: policy.tierNames };
+  const manifests = await readKeys(loaded, { names, files, held: reading.held });
+  if (manifests.ok) found.problems.push(...idConflicts(manifests.value, from.storeKeys));
+  const made = {
+    bundle,
     profile: found.take(profile),
-    policy: found.take(policy),
+    policy,
+    claims,
     manifests: found.take(manifests),
     tokens: found.takeAt('static_tokens', tokens),
   };
-  const { ports } = context;
-  return { ...files, credential: await readCredential({ loaded, profile: files.profile, ports }, found) };
+  if (policy !== null) found.problems.push(...(await failingCases(loaded, policy, files)));
+  return { ...made, credential: await readCredential({ loaded, profile: made.profile, ports }, found) };
 }
 
 function readSettings(

@@ -3,7 +3,8 @@ import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSyn
 import { createServer, type AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
-import { showReload, showStatus } from '../../src/cli/process-show.js';
+import { showStatus } from '../../src/cli/process-show.js';
+import { showReload } from '../../src/cli/reload-show.js';
 import { entry, freshBuild, scratch } from '../wire/support/build.js';
 
 await freshBuild();
@@ -190,7 +191,7 @@ t.test('a start that fails ends the process with its problems and 1', async (t) 
 });
 
 t.test('the tables show what is there, and nothing in it steers the terminal', async (t) => {
-  const reloaded = showReload({
+  const { text: reloaded, isDone } = showReload({
     reloaded: true,
     generation: 'b2',
     difference: {
@@ -198,14 +199,23 @@ t.test('the tables show what is there, and nothing in it steers the terminal', a
       changed: true,
       configuration: ['limits.system'],
       profile: true,
-      policy: { before: 'p1', after: 'p2' },
+      needs_restart: [],
+      policy: { before: 'p1', after: 'p2', serial_before: null, serial_after: 7 },
       tiers: true,
+      data: { added: [], removed: [], changed: ['roles'] },
+      routes: { added: ['r1'], removed: [], changed: [] },
+      key_changes: [{ id: 'k3', fields: ['spaces'], gained: ['spaces:beta'], lost: ['tier:pro'] }],
       keys: { added: ['k1', 'k2'], removed: [], changed: [] },
       refused_keys: ['keys.yaml:3:1: \u001b[31mbad'],
     },
   });
-  t.match(reloaded, /^reloaded\ngeneration +b2\nbefore +a1\nconfiguration +limits\.system\n/);
-  t.match(reloaded, /^policy +p1 → p2\ntiers +changed\nkeys added +k1, k2\nkeys removed +-\n/m);
+  t.ok(isDone);
+  t.match(reloaded, /^reloaded\ngeneration +b2\nbefore +a1\nconfiguration +limits\.system\nneeds a restart +-\n/);
+  t.match(
+    reloaded,
+    /^routes added +r1\npolicy +p1 → p2 \(serial 7\)\ndata changed +roles\ntiers +changed\nkeys added +k1, k2\nkeys removed +-\n/m,
+  );
+  t.match(reloaded, /^ {2}k3 +\+spaces:beta -tier:pro$/m);
   t.match(reloaded, /^keys left out:\n {2}keys\.yaml:3:1: [^\u001b]*bad\n$/m);
   t.notMatch(reloaded, '\u001b');
   const status = showStatus({

@@ -1,0 +1,55 @@
+import { dirname } from 'node:path';
+import { loadConfig, type LoadedConfig } from '../config/config.js';
+import type { Content, Snapshot } from '../origin/origin.js';
+
+/** What a look at the files has seen. */
+export interface Seen {
+  /** SHA-256, hex, over every path and what was there. */
+  readonly digest: string;
+  readonly places: readonly string[];
+}
+
+const packedBytesMax = 4 * 1_048_576;
+const publicKeyBytesMax = 65_536;
+const profileBytesMax = 1_048_576;
+const isDocument = (name: string): boolean => /\.(?:yaml|yml|json)$/i.test(name);
+
+/** Reads the bytes of everything that a configuration names, before any of it is thought about: it has to be of one moment. */
+export async function gatherSources(file: string, snapshot: Snapshot): Promise<void> {
+  const loaded = await loadConfig(file, snapshot);
+  if (!loaded.ok) return;
+  const { config, resolvePath } = loaded.value;
+  const { bundle, data, cases, verification } = config.policy;
+  const folder = (dir: string | undefined, isWanted: (name: string) => boolean): Promise<void> =>
+    dir === undefined ? Promise.resolve() : snapshot.gather(resolvePath(dir), isWanted);
+  await Promise.all([
+    isFile(config.profile) && snapshot.bytes(resolvePath(config.profile), profileBytesMax),
+    snapshot.bytes(resolvePath(bundle), packedBytesMax),
+    ...publicKeys(verification).map((name) => snapshot.bytes(resolvePath(name), publicKeyBytesMax)),
+    folder(data, isDocument),
+    folder(cases, isDocument),
+    folder(config.keys.manifests, isDocument),
+  ]);
+}
+
+type Verification = LoadedConfig['config']['policy']['verification'];
+
+const publicKeys = (verification: Verification): readonly string[] =>
+  Object.values(verification?.keys ?? {}).map(({ public_key_file: name }) => name);
+
+/** A bare name is a profile that memgate brings. */
+const isFile = (profile: string): boolean => /[./]/.test(profile);
+
+export const seenIn = async (snapshot: Snapshot): Promise<Seen> => ({
+  digest: await snapshot.digest(),
+  places: snapshot.places(),
+});
+
+/** What to keep of a generation: all that was read but keys, of callers and of signers, which must never come back, and the bundle, which may have come from elsewhere. */
+export function contentOf({ config, resolvePath }: LoadedConfig, snapshot: Snapshot, bundle: Buffer): Promise<Content> {
+  const { manifests } = config.keys;
+  const keys = manifests === undefined ? null : resolvePath(manifests);
+  const { bundle: bundleFile, verification } = config.policy;
+  const left = new Set([bundleFile, ...publicKeys(verification)].map(resolvePath));
+  return snapshot.kept(bundle, (path) => !left.has(path) && path !== keys && dirname(path) !== keys);
+}
