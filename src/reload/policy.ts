@@ -83,7 +83,7 @@ export async function failingCases(
   if (dir === undefined) return [];
   const cases = await readCases(resolvePath(dir), files);
   if (!cases.ok) return cases.why;
-  const failures = await runCases(cases.value, (inputText) => policy.evaluate(inputText));
+  const failures = await runCases(cases.value, (inputText) => policy.tryOut(inputText));
   const told = failures.slice(0, failuresMax).map(describeFailure);
   const more = failures.length - told.length;
   return more > 0 ? [...told, fileProblem(resolvePath(dir), `and ${String(more)} more cases`)] : told;

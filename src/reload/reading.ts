@@ -23,7 +23,7 @@ interface ConfigPlace {
   readonly snapshot: Files;
 }
 
-/** The configuration. Going back changes neither who has a credential nor where keys come from: a key that was taken away stays so. */
+/** The configuration. Going back changes neither who has a credential, nor where keys come from, nor who may sign: what was taken away stays so. */
 export async function configOf(
   { file, files, snapshot }: ConfigPlace,
   { content, held }: Reading,
@@ -31,14 +31,23 @@ export async function configOf(
   const loaded = await loadConfig(file, files);
   if (!loaded.ok || content === null) return loaded;
   const now = held === null ? await loadConfig(file, snapshot) : ok({ config: held.config });
-  if (!now.ok) return now;
-  const { static_tokens: tokens, keys } = now.value.config;
-  const { config, digest } = loaded.value;
-  if (isDeepStrictEqual(tokens, config.static_tokens) && isDeepStrictEqual(keys, config.keys)) return loaded;
-  const mixed = createHash('sha256')
-    .update(JSON.stringify([digest, tokens, keys]))
-    .digest('hex');
-  return ok({ ...loaded.value, digest: mixed, config: Object.freeze({ ...config, static_tokens: tokens, keys }) });
+  return now.ok ? ok(withCredentialsOf(now.value.config, loaded.value)) : now;
+}
+
+function withCredentialsOf(
+  { static_tokens, keys, policy: { verification } }: Config,
+  former: LoadedConfig,
+): LoadedConfig {
+  const then = former.config;
+  const isSame = isDeepStrictEqual(
+    [static_tokens, keys, verification],
+    [then.static_tokens, then.keys, then.policy.verification],
+  );
+  if (isSame) return former;
+  const policy = Object.freeze({ ...then.policy, verification });
+  const config = Object.freeze({ ...then, static_tokens, keys, policy });
+  const digest = createHash('sha256').update(JSON.stringify([former.digest, static_tokens, keys, verification]));
+  return { ...former, digest: digest.digest('hex'), config };
 }
 
 interface KeyReading extends Pick<Reading, 'held'> {
