@@ -34,6 +34,7 @@ export function createAdmin(actions: AdminActions): (built: BuiltGeneration) => 
     const generation: Generation = {
       hash: built.hash,
       enforcement: 'enforce', // observing clients does not open the operators' door
+      observes: null,
       answers: { ...built.answers, rpc: null },
       published: null,
       stages: {

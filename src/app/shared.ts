@@ -35,6 +35,7 @@ type Shared = Pick<
   | 'objectBook'
   | 'createdSpaces'
   | 'sessions'
+  | 'observed'
   | 'keyUsed'
 >;
 
@@ -60,6 +61,7 @@ export function createShared({ loaded, clock, meter, log, store }: SharedContext
     objectBook: openObjectBook(),
     createdSpaces: spaceBook(store, log),
     sessions: new SessionBook(sessionLimits(gateway.sessions), clock),
+    observed: new WeakMap(),
     keyUsed: (id, deprecated) => {
       store.noteUse(id, deprecated);
     },

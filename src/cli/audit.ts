@@ -4,6 +4,7 @@ import { InvalidArgumentError, type Command } from 'commander';
 import { visible } from '../base/encoding.js';
 import { readAuditTail, verifyAuditLog } from '../manage/manage.js';
 import { auditDirOf } from '../app/app.js';
+import { observedCommand } from './audit-observed.js';
 import { findPlace, type PlaceOptions } from './place.js';
 import { CommandFailure, jsonLine, processTerminal } from './print.js';
 import { formatOption, type Format } from './format.js';
@@ -18,15 +19,16 @@ const countOf = (text: string): number => {
   return Number(text);
 };
 
-const placed = (command: Command): Command =>
+const inLog = (command: Command): Command =>
   command
     .option('--audit-dir <dir>', 'directory of the audit log')
     .option('--data-dir <dir>', 'data directory that holds it; default is $MEMGATE_DATA_DIR')
-    .option('--config <file>', 'configuration file that names it')
-    .addOption(formatOption());
+    .option('--config <file>', 'configuration file that names it');
+
+const placed = (command: Command): Command => inLog(command).addOption(formatOption());
 
 /** The log's own directory, or that of the data directory or configuration. */
-async function dirOf(options: AuditOptions): Promise<string> {
+async function dirOf(options: Pick<AuditOptions, keyof PlaceOptions | 'auditDir'>): Promise<string> {
   const dir = options.auditDir ?? (await placedDir(options));
   if (existsSync(dir)) return dir;
   throw new CommandFailure(1, `there is no audit log in ${dir}`);
@@ -37,7 +39,7 @@ async function placedDir(options: PlaceOptions): Promise<string> {
   return config === null || options.dataDir !== undefined ? join(dataDir, 'audit') : auditDirOf(config);
 }
 
-/** `memgate audit tail|verify` */
+/** `memgate audit tail|verify|observed` */
 export function auditCommands(program: Command): void {
   const audit = program.command('audit').description('Read and check the durable record of decisions.');
   placed(audit.command('tail'))
@@ -64,6 +66,7 @@ export function auditCommands(program: Command): void {
       }
       process.exitCode = found.ok ? 0 : 1;
     });
+  observedCommand(inLog(audit.command('observed')), dirOf);
 }
 
 /** One line for people: time, what, who, where, and how it went. */

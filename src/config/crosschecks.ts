@@ -13,7 +13,7 @@ const fault = (path: string, message: string): CrossFault => ({ path: path.split
 
 /** Checks fields against each other, and forms that an expression cannot tell. */
 export function crossFaults(config: Config): readonly CrossFault[] {
-  const checks: readonly Check[] = [listeners, networks, hosts, tokens, authModes, headers, sizes, times, staleness];
+  const checks: readonly Check[] = [listeners, networks, hosts, tokens, authModes, observing, headers, sizes, times, staleness];
   return checks.flatMap((check) => check(config)).filter((found) => found !== false && found !== undefined);
 }
 
@@ -124,6 +124,18 @@ function authModes({ auth_mode: mode, static_tokens: list }: Config): (CrossFaul
     modes.includes('static_token') &&
       list.length === 0 &&
       fault('static_tokens', 'is empty, but auth_mode holds static_token'),
+  ];
+}
+
+function observing({ auth_mode: mode, enforcement, observe }: Config): (CrossFault | false)[] {
+  const isEnforced = enforcement === 'enforce' && mode !== 'none';
+  return [
+    observe.length > 0 &&
+      !isEnforced &&
+      fault(
+        'observe',
+        'observes a part of what is enforced, and nothing is: leave it out, or set enforcement: enforce',
+      ),
   ];
 }
 

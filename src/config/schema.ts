@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { audit } from './audit.js';
 import { keys, staticToken } from './credentials.js';
 import { grpc } from './grpc.js';
+import { observe } from './observe.js';
 import { headerName, listen, milliseconds } from './parts.js';
 import { policy } from './policy.js';
 import { reload } from './reload.js';
@@ -37,6 +38,7 @@ export const schema = z
       .enum(['enforce', 'observe'])
       .default('enforce')
       .describe('observe decides and records, and blocks nothing that is well-formed.'),
+    observe,
     profile: z
       .string()
       .min(1)

@@ -41,7 +41,7 @@ export function createForward(context: ForwardContext): Forward {
     const target = isReceipt ? proof.admission.permit.target : proof.target;
     const request = isReceipt ? proof.admission.permit.target.request : proof.request;
     const headers = isReceipt ? admittedHeaders(proof, context.request) : observedHeaders(proof, context.request);
-    const { stream = null, websocket: rules } = target?.facts.route ?? {};
+    const { stream = null, websocket: rules } = (isReceipt ? target?.facts.route : proof.route) ?? {};
     const isStream = stream !== null;
     if (isStream) request.place.leave(); // streams have places of their own
     const rule = isReceipt ? heldFor(proof.admission.permit) : null;

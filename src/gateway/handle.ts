@@ -27,7 +27,7 @@ export function createHandle(bug: (thrown: unknown) => void): Handle {
 }
 
 async function pass(
-  { enforcement, stages, answers }: Generation,
+  { enforcement, observes, stages, answers }: Generation,
   trail: Trail,
   response: ServerResponse,
 ): Promise<Outcome> {
@@ -45,7 +45,8 @@ async function pass(
     throw thrown;
   });
 
-  if (enforcement !== 'enforce') {
+  const isObserved = admission.ok ? enforcement !== 'enforce' : observes?.(trail, admission.why) === true;
+  if (isObserved) {
     const observed = await stages.record.observed(trail, admission.ok ? null : admission.why);
     const passed = await stages.forward(observed, { response, ownHeaders: answerHeaders(trail, answers) });
     return passed.ok ? passed.value : refused(passed.why);

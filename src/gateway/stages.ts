@@ -42,6 +42,8 @@ export interface Generation {
   /** Names everything in it. */
   readonly hash: string;
   readonly enforcement: Enforcement;
+  /** Whether a refusal is only noted; null where every refusal holds. */
+  readonly observes: ((trail: Trail, why: Refusal | Fault) => boolean) | null;
   readonly stages: Stages;
   readonly answers: AnswerOptions;
   /** What needs no credential; null where nothing is published. */

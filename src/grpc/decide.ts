@@ -24,7 +24,7 @@ export interface Question {
  */
 export async function decide(question: Question): Promise<Result<Sendable, Refusal>> {
   const { generation, trail, body } = question;
-  const { stages, enforcement } = generation;
+  const { stages, enforcement, observes } = generation;
   const request = stages.gate(trail.raw);
   if (!request.ok) return request;
   trail.request = request.value;
@@ -33,7 +33,8 @@ export async function decide(question: Question): Promise<Result<Sendable, Refus
     if (enforcement !== 'enforce' && thrown instanceof Fault) return no(thrown);
     throw thrown;
   });
-  if (enforcement !== 'enforce') {
+  const isObserved = admission.ok ? enforcement !== 'enforce' : observes?.(trail, admission.why) === true;
+  if (isObserved) {
     const message = await body.collect(); // what was read already is not read again
     if (!message.ok) return message;
     const proof = await stages.record.observed(trail, admission.ok ? null : admission.why);

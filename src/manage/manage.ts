@@ -1,4 +1,11 @@
-export { readAuditTail, verifyAuditLog, type AuditProblem, type AuditVerdict } from '../record/record.js';
+export {
+  readObserved,
+  type ObservedReport,
+  readAuditTail,
+  verifyAuditLog,
+  type AuditProblem,
+  type AuditVerdict,
+} from '../record/record.js';
 import { Desk } from './desk.js';
 import { Ledger } from './ledger.js';
 import type { KeyAdmin, KeyAdminContext } from './port.js';

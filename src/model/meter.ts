@@ -8,6 +8,8 @@ export interface Meter {
   request(facts: { method: string; route: string; status: number; durationS: number; code: Code | null }): void;
   /** Bytes that were refused before they became a request. */
   refusal(code: Code): void;
+  /** A request passed that enforce would have refused. */
+  observedRefusal(code: Code): void;
   authAttempt(result: 'success' | 'failure', reason: AuthReason): void;
   /** `hit`: from the cache; `verified` and `rejected`: after an Argon2id computation. */
   keyValidation(result: 'hit' | 'verified' | 'rejected'): void;

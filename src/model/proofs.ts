@@ -3,7 +3,7 @@ import type { Refusal } from './codes.js';
 import type { AllowDecision, LimitState } from './decision.js';
 import type { CleanRequest } from './request.js';
 import type { LiveCheck, Subject } from './subject.js';
-import type { HeadFacts, TargetFacts } from './target.js';
+import type { HeadFacts, RouteFacts, TargetFacts } from './target.js';
 
 // Each class is the proof that one stage said yes. A private constructor and one narrow factory: a skipped step does not compile.
 
@@ -120,13 +120,16 @@ export class Observed {
   readonly request: CleanRequest;
   /** What resolve found, when it came so far. */
   readonly target: Target | null;
+  /** Known also of a caller who is not; null for a path that is no route. */
+  readonly route: RouteFacts | null;
 
-  private constructor(request: CleanRequest, target: Target | null) {
+  private constructor(request: CleanRequest, target: Target | null, route: RouteFacts | null) {
     this.request = request;
     this.target = target;
+    this.route = route;
   }
 
-  static recorded(request: CleanRequest, target: Target | null): Observed {
-    return new Observed(request, target);
+  static recorded(request: CleanRequest, target: Target | null, route: RouteFacts | null = null): Observed {
+    return new Observed(request, target, target?.facts.route ?? route);
   }
 }

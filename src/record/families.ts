@@ -26,6 +26,10 @@ export const counters = {
     'Requests that the gateway answered itself, and bytes that never became one, by code.',
     'code',
   ),
+  observed_refusals_total: counter(
+    'Requests that passed because they are only observed, and that enforce would have refused, by code.',
+    'code',
+  ),
   auth_attempts_total: counter('Credentials that were looked at.', 'result'),
   auth_failures_total: counter('Credentials that were refused.', 'reason'),
   api_key_validations_total: counter(

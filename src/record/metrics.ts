@@ -89,6 +89,7 @@ function meterOf(
       if (code !== null) count.http_refusals_total.add(1, code);
     },
     refusal: (code) => count.http_refusals_total.add(1, code),
+    observedRefusal: (code) => count.observed_refusals_total.add(1, code),
     authAttempt: (result, reason) => {
       count.auth_attempts_total.add(1, result);
       if (result === 'failure') count.auth_failures_total.add(1, reason);

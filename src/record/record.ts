@@ -13,6 +13,7 @@ import { allowed, denied, typeOf, wouldDeny } from './verdicts.js';
 export { openAuditLog } from './open.js';
 export type { AuditLog, AuditLogOptions, AuditLogPorts, AuditLogStatus } from './log.js';
 export { verifyAuditLog, readAuditTail, type AuditVerdict } from './verify.js';
+export { readObserved, type ObservedCaller, type ObservedReport } from './observed.js';
 export type { AuditProblem } from './checker.js';
 export { findDecision, readHistory, type HistoryFacts, type HistoryRange, type PastRecord } from './history.js';
 export { createMeter, type ScrapedMeter } from './metrics.js';
@@ -83,7 +84,7 @@ type Standing = 'owed' | 'offered' | 'folded';
 
 /** The stage over an open log. */
 export function createRecord(context: RecordContext): RecordStage {
-  const { log, clock, durability } = context;
+  const { log, clock, meter, durability } = context;
   // Requests on their way upstream, and what becomes of their outcome.
   const open = new Map<string, Standing>();
   const groupOf = (trail: Trail): string => addressGroup(trail.request?.clientAddress ?? trail.raw.peerAddress);
@@ -104,12 +105,15 @@ export function createRecord(context: RecordContext): RecordStage {
       if (request === null) return Promise.reject(new Error('a request that the gate refused cannot be observed'));
       const verdict = why === null ? allowed(trail) : wouldDeny(why);
       const { id } = trail.raw;
-      const event = decisionEvent(trail, verdict, clock.nowMs());
+      if (why !== null) meter.observedRefusal(why.code);
+      // Beside enforce it is the request alone that is observed.
+      const enforcement = trail.enforcement === 'enforce' ? 'observe' : trail.enforcement;
+      const event = decisionEvent({ ...trail, enforcement }, verdict, clock.nowMs());
       if (isKnown(trail)) {
         log.note({ ...event, opens: id });
         open.set(id, 'owed');
       } else open.set(id, log.noteUnderBudget(event, groupOf(trail)) ? 'offered' : 'folded');
-      return Promise.resolve(Observed.recorded(request, trail.target));
+      return Promise.resolve(Observed.recorded(request, trail.target, trail.stated?.route));
     },
     refusal(trail, why) {
       if (open.has(trail.raw.id)) return; // decided and recorded already: its outcome tells how it went on

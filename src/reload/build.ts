@@ -9,13 +9,21 @@ import { createForward, namedHeaders, type Upstream } from '../forward/forward.j
 import { createGate, trustHeaders } from '../gate/gate.js';
 import type { Generation, InspectBudget, Stages } from '../gateway/gateway.js';
 import type { CallGeneration } from '../grpc/grpc.js';
-import { createIdentify, type FailureBuckets, type KeyRing, type Verifier } from '../identify/identify.js';
+import {
+  createIdentify,
+  isUsable,
+  keyState,
+  type FailureBuckets,
+  type KeyRing,
+  type Verifier,
+} from '../identify/identify.js';
 import type { Judge, LeaseBook } from '../lease/lease.js';
 import { createLimit, type Buckets } from '../limit/limit.js';
 import { createRecord, type AuditLog, type RecordStage } from '../record/record.js';
 import { createMessageReader, createResolve } from '../resolve/resolve.js';
 import { buildCalls, type CallParts, type CallRules } from './calls.js';
 import { createJudge } from './judge.js';
+import { createObserving, headFacts, type FactsOf, type ObservedBook, type Observing } from './observe.js';
 import { answerHolding, objectLookups, watchingMoves, type ObjectBook } from './objects.js';
 import { answerOptions, publishedOf, rpcHeaders } from './rpc.js';
 import type { Sources } from './sources.js';
@@ -35,6 +43,7 @@ export interface LongLived {
   readonly leases: LeaseBook;
   readonly objectBook: ObjectBook;
   readonly sessions: Sessions;
+  readonly observed: ObservedBook;
   /** Null without a listener for gRPC. */
   readonly calls: CallParts | null;
   /** Told of the configuration in force. */
@@ -74,21 +83,25 @@ export function buildGeneration(sources: Sources, parts: LongLived): BuiltGenera
   const shared = sharedStages(sources, parts, isKnownSpace);
   const enforcement = sources.modes.has('none') ? 'open' : config.enforcement;
   const identify = identifyStage(sources, parts, sources.modes);
+  const resolve = createResolve({
+    profile: sources.profile,
+    isKnownSpace,
+    mcp: { sessions: parts.sessions, allowedOrigins: new Set(config.gateway.allowed_origins) },
+    inspectMaxBytes: config.gateway.inspect_max_bytes,
+    findObject: objectLookups(sources, upstream, parts),
+  });
+  const observing = observingOf(sources, parts);
+  const { observes, stands } = observing(headFacts(sources.profile, resolve));
   const stages: Stages = {
     ...shared,
     identify: enforcement === 'enforce' ? withinShare(identify) : identify,
-    resolve: createResolve({
-      profile: sources.profile,
-      isKnownSpace,
-      mcp: { sessions: parts.sessions, allowedOrigins: new Set(config.gateway.allowed_origins) },
-      inspectMaxBytes: config.gateway.inspect_max_bytes,
-      findObject: objectLookups(sources, upstream, parts),
-    }),
+    resolve,
     forward: watchingMoves(forwardStage(sources, upstream, parts), sources.profile, parts.objectBook),
   };
-  const law = { hash: sources.hash, enforcement, answers: answerOptions(sources) } as const;
+  const law = { hash: sources.hash, enforcement, observes, answers: answerOptions(sources) } as const;
   const calls =
-    parts.calls && buildCalls(parts.calls, { sources, law, stages, isKnownSpace, rules: forwardRules(sources, parts) });
+    parts.calls &&
+    buildCalls(parts.calls, { sources, law, stages, isKnownSpace, observing, rules: forwardRules(sources, parts) });
   const generation: Generation = {
     ...law,
     stages,
@@ -101,11 +114,24 @@ export function buildGeneration(sources: Sources, parts: LongLived): BuiltGenera
     upstream,
     builtAtMs: parts.clock.nowMs(),
     shared,
-    judge: createJudge({ ...generation, calls }, sources, parts.clock),
+    judge: createJudge({ ...generation, calls, stands }, sources, parts.clock),
     malformed: shared.record.malformed,
     identifyOperator: identifyStage(sources, parts, new Set(['api_key', 'static_token'])),
   };
 }
+
+const observingOf =
+  (sources: Sources, { observed: book, ring, clock }: LongLived) =>
+  (factsOf: FactsOf): Observing =>
+    createObserving(sources, {
+      book,
+      factsOf,
+      lives: ({ kind, id }) => {
+        if (kind === 'static_token') return sources.tokens.latest(id) !== undefined;
+        const entry = ring.find(id);
+        return kind === 'anonymous' || (entry !== undefined && isUsable(keyState(entry, clock.nowMs())));
+      },
+    });
 
 /** Known is what policy data, a live key or a static token names, and what the memory server has created. */
 function knownSpaces({ policy, loaded }: Sources, { ring, createdSpaces }: LongLived): (name: string) => boolean {

@@ -3,6 +3,7 @@ import { createForwardCall, type ForwardContext, type GrpcUpstream } from '../fo
 import type { Generation } from '../gateway/gateway.js';
 import type { CallGeneration } from '../grpc/grpc.js';
 import { createResolveCall } from '../resolve/resolve.js';
+import { callFacts, type FactsOf, type Observing } from './observe.js';
 import type { Sources } from './sources.js';
 
 /** What gRPC needs beside the rest, for as long as the process. */
@@ -20,19 +21,22 @@ interface Building {
   readonly law: Omit<CallGeneration, 'stages' | 'maxMessageBytes'>;
   readonly stages: Generation['stages'];
   readonly isKnownSpace: (name: string) => boolean;
+  readonly observing: (factsOf: FactsOf) => Pick<Observing, 'observes'>;
   readonly rules: CallRules;
 }
 
 /** The stages of a call: those of a request, but for the message and the way on. */
 export function buildCalls({ upstream, settings }: CallParts, building: Building): CallGeneration {
-  const { sources, law, stages, isKnownSpace, rules } = building;
+  const { sources, law, stages, isKnownSpace, observing, rules } = building;
   const { config } = sources.loaded;
   const { max_message_bytes: maxMessageBytes } = config.grpc ?? settings;
+  const resolve = createResolveCall({ profile: sources.profile, isKnownSpace, maxMessageBytes });
   return {
     ...law,
+    observes: observing(callFacts(resolve)).observes,
     stages: {
       ...stages,
-      resolve: createResolveCall({ profile: sources.profile, isKnownSpace, maxMessageBytes }),
+      resolve,
       forward: createForwardCall({ ...rules, upstream, headersTimeoutMs: config.upstream.headers_timeout_ms }),
     },
     maxMessageBytes,

@@ -68,6 +68,23 @@ const readsCredential = ({ data }: Profile): boolean => {
   );
 };
 
+/** As an expression over a whole id. */
+export const routePattern = (text: string): RegExp =>
+  new RegExp(`^${text.replaceAll('.', '\\.').replaceAll('*', '.*')}$`);
+
+/** A rule that nothing can fit would be taken for one that fits. */
+export function checkObserve({ config }: LoadedConfig, profile: Profile | null, found: Findings): void {
+  if (profile === null) return;
+  const ids = [...profile.data.routes, ...profile.data.grpc].map(({ id }) => id);
+  config.observe.forEach(({ routes = [], spaces = [] }, index) => {
+    const path = `observe.${String(index)}`;
+    for (const text of routes.filter((one) => !ids.some((id) => routePattern(one).test(id))))
+      found.tell(`${path}.routes`, `"${text}" fits no route of the profile ${profile.data.name}`);
+    for (const name of spaces.filter((one) => !profile.isCanonical(one)))
+      found.tell(`${path}.spaces`, `"${name}" is no space of the profile: must match ${profile.data.space.pattern}`);
+  });
+}
+
 /** A listener for calls that are all refused would be a mistake that nobody notices. */
 export function checkCalls({ config }: LoadedConfig, profile: Profile | null, found: Findings): void {
   if (config.grpc !== undefined && profile !== null && profile.data.grpc.length === 0)

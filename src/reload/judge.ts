@@ -4,6 +4,7 @@ import { no, ok, type Result } from '../base/result.js';
 import { refuse, type Refusal } from '../model/codes.js';
 import type { Lease } from '../model/lease.js';
 import type { Identity, Permit } from '../model/proofs.js';
+import type { CleanRequest } from '../model/request.js';
 import type { SpaceSet } from '../model/target.js';
 import type { HeadFacts } from '../model/trail.js';
 import { createMessageJudge, type Generation } from '../gateway/gateway.js';
@@ -13,6 +14,8 @@ import type { Sources } from './sources.js';
 interface Law extends Generation {
   /** What gRPC calls are judged under. */
   readonly calls: CallGeneration | null;
+  /** Whether what nobody permitted is still only observed. */
+  readonly stands: (request: CleanRequest) => boolean;
 }
 
 /** Judges what lasts as this generation would judge it if it came now. */
@@ -20,9 +23,10 @@ export function createJudge(law: Law, { modes }: Pick<Sources, 'modes'>, clock: 
   const taken: ReadonlySet<string> = modes;
   return {
     message: createMessageJudge(law, clock),
-    review({ permit, isCall, entered }, identity) {
+    review({ request, permit, isCall, entered }, identity) {
       if (law.enforcement !== 'enforce') return null; // nothing is blocked, so nothing is broken off
-      if (permit === null || identity === null) return refuse('lease.denied', 'was only observed, and is enforced now');
+      if (permit === null || identity === null)
+        return law.stands(request) ? null : refuse('lease.denied', 'was only observed, and is enforced now');
       const { kind } = identity.subject;
       if (!taken.has(kind)) return lapsed(refuse('identify.unauthenticated', `auth_mode takes no ${kind} by now`));
       const facts = isCall === true ? callNow(law, permit) : factsNow(law, permit, identity);

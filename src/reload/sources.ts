@@ -16,7 +16,7 @@ import {
 import type { Meter } from '../model/meter.js';
 import { atOneMoment, filesOver, type BundleServer, type Content, type Snapshot } from '../origin/origin.js';
 import { findProfile, type Profile } from '../resolve/resolve.js';
-import { checkCredential, checkCalls, checkNames, checkTokens } from './checks.js';
+import { checkCredential, checkCalls, checkNames, checkObserve, checkTokens } from './checks.js';
 import { readCredential, type LiveCredential } from './credential.js';
 import { Findings } from './findings.js';
 import { contentOf, gatherSources, seenIn, type Seen } from './gather.js';
@@ -86,6 +86,7 @@ async function readFrom(
   checkTokens(loaded.value, parts.policy, found);
   checkNames(loaded.value, parts.profile, found);
   checkCalls(loaded.value, parts.profile, found);
+  checkObserve(loaded.value, parts.profile, found);
   checkCredential(loaded.value, parts.profile, found);
   const { profile, policy, claims, manifests, tokens, credential, bundle } = parts;
   const isWhole = profile !== null && policy !== null && manifests !== null && tokens !== null;

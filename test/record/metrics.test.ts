@@ -11,6 +11,7 @@ function used(prefix: string): ReturnType<typeof createMeter> {
   meter.request({ method: 'GET', route: 'memories.recall', status: 200, durationS: 40, code: null });
   meter.request({ method: 'BREW "x"\n', route: 'none', status: 405, durationS: 0, code: 'gate.method' });
   meter.refusal('gate.malformed');
+  meter.observedRefusal('identify.unauthenticated');
   meter.authAttempt('success', 'none');
   meter.authAttempt('failure', 'expired');
   meter.keyValidation('verified');
@@ -46,6 +47,7 @@ t.test('text() holds the names and values of everything that was counted', async
     'http_request_duration_seconds_count{route="memories.recall"} 2',
     'http_refusals_total{code="gate.method"} 1',
     'http_refusals_total{code="gate.malformed"} 1',
+    'observed_refusals_total{code="identify.unauthenticated"} 1',
     'auth_attempts_total{result="success"} 1',
     'auth_attempts_total{result="failure"} 1',
     'auth_failures_total{reason="expired"} 1',
