@@ -3,6 +3,7 @@ import { systemClock } from '../base/clock.js';
 import { readObserved, type ObservedReport } from '../manage/manage.js';
 import { durationForm, parseDuration } from './duration.js';
 import { reportOption, type ReportFormat } from './format.js';
+import type { PlaceOptions } from './place.js';
 import { jsonLine, markdownTable, processTerminal, table } from './print.js';
 
 interface ObservedOptions {
@@ -17,14 +18,14 @@ const durationOf = (text: string): number => {
 };
 
 /** `memgate audit observed`: who would be refused. */
-export function observedCommand<Place>(command: Command, dirOf: (place: Place) => Promise<string>): void {
+export function observedCommand(command: Command, dirOf: (place: PlaceOptions) => Promise<string>): void {
   command
     .description(
       'Show who passes only because requests are observed, and would be refused: without a key, or for want of a right.',
     )
     .option('--since <duration>', 'how far back, such as 12h or 7d', durationOf, durationOf('7d'))
     .addOption(reportOption())
-    .action(async (options: ObservedOptions & Place) => {
+    .action(async (options: ObservedOptions & PlaceOptions) => {
       const report = await readObserved(await dirOf(options), systemClock.nowMs() - options.since);
       processTerminal.out(options.format === 'json' ? jsonLine(report) : textOf(report, options.format));
     });

@@ -5,25 +5,19 @@ import type { CleanRequest } from '../model/request.js';
 import type { Sessions } from '../model/session.js';
 import type { Trail, Outcome } from '../model/trail.js';
 import { createAuthorize, createPreview } from '../authorize/authorize.js';
-import { createForward, namedHeaders, type Upstream } from '../forward/forward.js';
-import { createGate, trustHeaders } from '../gate/gate.js';
+import { createForward, type Upstream } from '../forward/forward.js';
+import { createGate } from '../gate/gate.js';
 import type { Generation, InspectBudget, Stages } from '../gateway/gateway.js';
 import type { CallGeneration } from '../grpc/grpc.js';
-import {
-  createIdentify,
-  isUsable,
-  keyState,
-  type FailureBuckets,
-  type KeyRing,
-  type Verifier,
-} from '../identify/identify.js';
+import { createIdentify, type FailureBuckets, type KeyRing, type Verifier } from '../identify/identify.js';
 import type { Judge, LeaseBook } from '../lease/lease.js';
 import { createLimit, type Buckets } from '../limit/limit.js';
 import { createRecord, type AuditLog, type RecordStage } from '../record/record.js';
 import { createMessageReader, createResolve } from '../resolve/resolve.js';
-import { buildCalls, type CallParts, type CallRules } from './calls.js';
+import { buildCalls, type CallParts } from './calls.js';
+import { credentialHeader, forwardRules, identityHeaders } from './forward-rules.js';
 import { createJudge } from './judge.js';
-import { createObserving, headFacts, type FactsOf, type ObservedBook, type Observing } from './observe.js';
+import { headFacts, observingOf, type ObservedBook } from './observe.js';
 import { answerHolding, objectLookups, watchingMoves, type ObjectBook } from './objects.js';
 import { answerOptions, publishedOf, rpcHeaders } from './rpc.js';
 import type { Sources } from './sources.js';
@@ -83,13 +77,7 @@ export function buildGeneration(sources: Sources, parts: LongLived): BuiltGenera
   const shared = sharedStages(sources, parts, isKnownSpace);
   const enforcement = sources.modes.has('none') ? 'open' : config.enforcement;
   const identify = identifyStage(sources, parts, sources.modes);
-  const resolve = createResolve({
-    profile: sources.profile,
-    isKnownSpace,
-    mcp: { sessions: parts.sessions, allowedOrigins: new Set(config.gateway.allowed_origins) },
-    inspectMaxBytes: config.gateway.inspect_max_bytes,
-    findObject: objectLookups(sources, upstream, parts),
-  });
+  const resolve = resolveStage(sources, { ...parts, upstream, isKnownSpace });
   const observing = observingOf(sources, parts);
   const { observes, stands } = observing(headFacts(sources.profile, resolve));
   const stages: Stages = {
@@ -120,18 +108,21 @@ export function buildGeneration(sources: Sources, parts: LongLived): BuiltGenera
   };
 }
 
-const observingOf =
-  (sources: Sources, { observed: book, ring, clock }: LongLived) =>
-  (factsOf: FactsOf): Observing =>
-    createObserving(sources, {
-      book,
-      factsOf,
-      lives: ({ kind, id }) => {
-        if (kind === 'static_token') return sources.tokens.latest(id) !== undefined;
-        const entry = ring.find(id);
-        return kind === 'anonymous' || (entry !== undefined && isUsable(keyState(entry, clock.nowMs())));
-      },
-    });
+interface Resolving extends LongLived {
+  readonly upstream: Upstream;
+  readonly isKnownSpace: (name: string) => boolean;
+}
+
+function resolveStage(sources: Sources, parts: Resolving): Stages['resolve'] {
+  const { gateway } = sources.loaded.config;
+  return createResolve({
+    profile: sources.profile,
+    isKnownSpace: parts.isKnownSpace,
+    mcp: { sessions: parts.sessions, allowedOrigins: new Set(gateway.allowed_origins) },
+    inspectMaxBytes: gateway.inspect_max_bytes,
+    findObject: objectLookups(sources, parts.upstream, parts),
+  });
+}
 
 /** Known is what policy data, a live key or a static token names, and what the memory server has created. */
 function knownSpaces({ policy, loaded }: Sources, { ring, createdSpaces }: LongLived): (name: string) => boolean {
@@ -208,48 +199,3 @@ function forwardStage(sources: Sources, upstream: Upstream, parts: LongLived): S
   const tunnel = { held: parts.inspectBudget, messageMaxBytes, firstMessageMs };
   return createForward({ upstream, holding: answerHolding(sources, parts), tunnel, ...forwardRules(sources, parts) });
 }
-
-/** Both ways on keep to the same rules. */
-function forwardRules(sources: Sources, { clock, leases }: LongLived): CallRules {
-  const { upstream: options, identity_headers: names } = sources.loaded.config;
-  const { credential, profile } = sources;
-  const credentials = new Set(['authorization', 'x-api-key', ...credentialHeader(sources)]);
-  const ours = [...identityHeaders(sources), 'x-request-id'];
-  const limitHeaders = [
-    'x-ratelimit-limit',
-    'x-ratelimit-remaining',
-    'x-ratelimit-reset',
-    'ratelimit',
-    'ratelimit-policy',
-  ];
-  const profileTrust = profile.data.trust_headers.map((name) => name.toLowerCase());
-  return {
-    clock,
-    leases,
-    request: {
-      identity: { requestId: names.request_id, subject: names.subject, keyId: names.key_id, spaces: names.spaces },
-      profileHeaders: namedHeaders(profile.data.identity_headers),
-      credential: credential?.credential ?? null,
-      credentials,
-      untrusted: new Set([...trustHeaders, ...profileTrust, ...ours]),
-    },
-    answer: {
-      drop: new Set([...credentials, ...ours, ...limitHeaders]),
-      upstreamAuthority: new URL(options.url).host.toLowerCase(),
-      injectsCredential: credential !== null,
-    },
-    bodyTimeoutMs: options.body_timeout_ms,
-    streamIdleTimeoutMs: options.stream_idle_timeout_ms,
-    deadlineMs: options.deadline_ms,
-  };
-}
-
-/** Lower-case names under which we tell the memory server who calls. */
-function identityHeaders({ loaded, profile }: Sources): readonly string[] {
-  const { request_id: requestId, subject, key_id: keyId, spaces } = loaded.config.identity_headers;
-  const ofConfig = [requestId, subject, keyId, spaces].filter((name) => name !== null);
-  return [...ofConfig, ...Object.keys(profile.data.identity_headers)].map((name) => name.toLowerCase());
-}
-
-const credentialHeader = ({ credential }: Sources): readonly string[] =>
-  credential === null ? [] : [credential.credential.header.toLowerCase()];

@@ -1,7 +1,9 @@
 import { hash } from 'node:crypto';
 import { addressGroup } from '../base/address.js';
+import type { Clock } from '../base/clock.js';
 import type { Config } from '../config/config.js';
 import type { Generation } from '../gateway/gateway.js';
+import { isUsable, keyState, type KeyLookup } from '../identify/identify.js';
 import type { CleanRequest } from '../model/request.js';
 import { anonymous, type Subject } from '../model/subject.js';
 import type { HeadFacts, Trail } from '../model/trail.js';
@@ -37,8 +39,28 @@ interface ObservingPorts {
   readonly lives: (subject: Subject) => boolean;
 }
 
+interface Ports {
+  readonly observed: ObservedBook;
+  readonly ring: KeyLookup;
+  readonly clock: Clock;
+}
+
+/** The same for requests and for calls, which tell their route otherwise. */
+export const observingOf =
+  (sources: Sources, { observed: book, ring, clock }: Ports) =>
+  (factsOf: FactsOf): Observing =>
+    createObserving(sources, {
+      book,
+      factsOf,
+      lives: ({ kind, id }) => {
+        if (kind === 'static_token') return sources.tokens.latest(id) !== undefined;
+        const entry = ring.find(id);
+        return kind === 'anonymous' || (entry !== undefined && isUsable(keyState(entry, clock.nowMs())));
+      },
+    });
+
 /** Compiles the rules of `observe`. Whatever a rule asks about has to be known: what is not, is enforced. */
-export function createObserving(
+function createObserving(
   { loaded, modes }: Pick<Sources, 'loaded' | 'modes'>,
   { book, factsOf, lives }: ObservingPorts,
 ): Observing {
