@@ -13,7 +13,18 @@ const fault = (path: string, message: string): CrossFault => ({ path: path.split
 
 /** Checks fields against each other, and forms that an expression cannot tell. */
 export function crossFaults(config: Config): readonly CrossFault[] {
-  const checks: readonly Check[] = [listeners, networks, hosts, tokens, authModes, observing, headers, sizes, times, staleness];
+  const checks: readonly Check[] = [
+    listeners,
+    networks,
+    hosts,
+    tokens,
+    authModes,
+    observing,
+    headers,
+    sizes,
+    times,
+    staleness,
+  ];
   return checks.flatMap((check) => check(config)).filter((found) => found !== false && found !== undefined);
 }
 
