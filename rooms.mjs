@@ -52,7 +52,7 @@ export const rooms = {
   },
   review: {
     does: 'Looks at decisions again: replays the log, compares policies, explains, tells who may do what and who needs less.',
-    uses: [...core, 'authorize', 'bundle', 'cases', 'config', 'identify', 'record', 'resolve'],
+    uses: [...core, 'authorize', 'bundle', 'cases', 'config', 'identify', 'record', 'rego', 'resolve'],
   },
   admin: {
     does: 'The admin API, on its own listener, through the same stages.',

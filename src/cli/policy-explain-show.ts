@@ -1,6 +1,6 @@
 import { visible } from '../base/encoding.js';
-import type { ExplainedReason, Explanation } from '../review/review.js';
-import { facts } from './print.js';
+import type { ExplainedReason, Explanation, Trace } from '../review/review.js';
+import { facts, table } from './print.js';
 
 const listed = (value: unknown): string => (Array.isArray(value) ? value.map(String).join(', ') : '');
 
@@ -79,3 +79,11 @@ export function showExplanation(explanation: Explanation): string {
   ]);
   return [head, ...reasons.map(reasonText)].join('\n');
 }
+
+/** The steps of the second evaluator, in their order. */
+export const showTrace = ({ value, steps }: Trace): string =>
+  `\ntrace by the compiler's own evaluator: ${visible(value === undefined ? 'undefined' : JSON.stringify(value))}\n` +
+  table(
+    ['STEP', 'TIMES', 'PLACE', 'RULE OR EXPRESSION'],
+    steps.map(({ step, times, file, row, rule, text }) => [step, times, `${file}:${String(row)}`, rule || text.trim()]),
+  );

@@ -9,6 +9,7 @@ import {
   findDecision,
   openPolicy,
   policyAtHand,
+  traceDecision,
   whatIf,
   type Caller,
   type Explanation,
@@ -16,7 +17,7 @@ import {
 import { listArgument } from './auth-options.js';
 import { formatOption, type Format } from './format.js';
 import { findPlace, valueOf, withKeys } from './place.js';
-import { showExplanation } from './policy-explain-show.js';
+import { showExplanation, showTrace } from './policy-explain-show.js';
 import { configOf, logDirOf, whole, withLog, type LogOptions, type PolicyFileOptions } from './policy-options.js';
 import { CommandFailure, jsonLine, processTerminal } from './print.js';
 
@@ -26,6 +27,8 @@ interface ExplainCommand extends LogOptions, PolicyFileOptions {
   readonly route?: string;
   readonly space?: readonly string[];
   readonly tool?: string;
+  readonly trace: boolean;
+  readonly policies?: string;
   readonly format: Format;
 }
 
@@ -49,7 +52,12 @@ export function policyExplainCommand(policy: Command): void {
       if ((options.id === undefined) === (options.key === undefined))
         throw new CommandFailure(2, 'what is to be explained? Give --id DECISION, or --key ID with --route ROUTE');
       const explanation = options.id === undefined ? await supposed(options) : await recorded(options, options.id);
-      processTerminal.out(options.format === 'json' ? jsonLine(explanation) : showExplanation(explanation));
+      const trace = options.trace ? await traced(options, explanation) : null;
+      processTerminal.out(
+        options.format === 'json'
+          ? jsonLine(trace === null ? explanation : { ...explanation, trace })
+          : showExplanation(explanation) + (trace === null ? '' : showTrace(trace)),
+      );
     });
 }
 
@@ -110,3 +118,18 @@ export const callerOf = (key: KeyView): Caller => ({
   expiresAtMs: key.expires_at === null ? null : Date.parse(key.expires_at),
   deprecated: key.rotation !== null,
 });
+
+async function traced(options: ExplainCommand, { input }: Explanation): ReturnType<typeof traceOf> {
+  if (input === null)
+    throw new CommandFailure(1, 'there is nothing to trace: the record does not hold what the policy was asked');
+  const policy = await policyOf(options);
+  return traceOf({ directory: options.policies ?? null, input: JSON.stringify(input), data: policy?.data ?? null });
+}
+
+async function traceOf(
+  wish: Parameters<typeof traceDecision>[0],
+): Promise<Extract<Awaited<ReturnType<typeof traceDecision>>, { ok: true }>['value']> {
+  const trace = await traceDecision(wish);
+  if (trace.ok) return trace.value;
+  throw new CommandFailure(1, trace.why);
+}

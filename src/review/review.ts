@@ -23,4 +23,5 @@ export { openPolicy, readManifestKeys, readNamedCases, type PolicyPlace } from '
 export { manifestPatch } from './patch.js';
 export type { Caller } from './question.js';
 export { replayLog, type ReplayChange, type ReplayReport } from './replay.js';
+export { traceDecision, type Trace } from './trace.js';
 export { whatIf, type WhatIf } from './what-if.js';

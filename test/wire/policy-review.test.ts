@@ -83,6 +83,10 @@ t.test('a missing permission names the roles that have it; an allow names what g
   t.match(JSON.parse((await policy('explain', '--id', denied, '--format', 'json')).stdout), {
     missing: [{ permission: 'MemoryDelete', roles: ['writer'] }],
   });
+  const traced = await policy('explain', '--id', denied, '--trace');
+  t.equal(traced.code, 0, traced.stderr);
+  t.match(traced.stdout, /^enter +\d+ +memgate\/authz\/authz\.rego:\d+ +data\.memgate\.authz\.decision$/m);
+  t.match(traced.stdout, /^fail +\d+ +memgate\/roles\/roles\.rego:\d+ +_held$/m);
   const id = await decided(KA, 'alpha', 200, t);
   const told = await policy('explain', '--id', id);
   t.match(told.stdout, /^granted by +MemoryRead is a permission of the caller$/m);
