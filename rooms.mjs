@@ -71,7 +71,7 @@ export const rooms = {
   },
   policies: {
     does: 'Sources of policies before they run: begun, checked, tested, built, reported.',
-    uses: [...core, 'authorize', 'cases', 'rego'],
+    uses: [...core, 'authorize', 'bundle', 'cases', 'rego'],
   },
   app: { does: 'The only place that constructs; start and stop order.', uses: '*' },
   demo: { does: 'A small real memory server, and memgate in front of it.', uses: [...core, 'app', 'config', 'manage'] },

@@ -2,10 +2,20 @@
 // `node bench/peers/build.mjs`; what is there already and has the digest of its sources stays.
 import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { build, findTools, members, sourceDigest } from '../../scripts/policies.mjs';
+import { build, findTools, members } from '../../scripts/policies.mjs';
 import { memgateData, peerData } from './data.mjs';
 
 const here = fileURLToPath(new URL('.', import.meta.url));
@@ -29,12 +39,17 @@ export const built = {
   digest: join(target, 'digest'),
 };
 
+/** Files under a folder of ours, in order. */
+const filesIn = (folder) =>
+  readdirSync(join(here, folder), { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile())
+    .map((entry) => join(entry.parentPath, entry.name).slice(here.length))
+    .sort();
+
 const digestOf = () =>
-  ['policy', 'policy-memgate', 'data.mjs', 'build.mjs']
-    .reduce((hash, name) => {
-      const path = join(here, name);
-      return hash.update(name.endsWith('.mjs') ? readFileSync(path) : sourceDigest(path, capabilities));
-    }, createHash('sha256'))
+  [...filesIn('policy'), ...filesIn('policy-memgate'), 'data.mjs', 'build.mjs']
+    .reduce((hash, name) => hash.update(`${name}\0`).update(readFileSync(join(here, name))), createHash('sha256'))
+    .update(readFileSync(capabilities))
     .digest('hex');
 
 const isFresh = (digest) =>

@@ -1,1 +1,10 @@
+export { formatSources } from './format.js';
 export { copyShipped } from './init.js';
+export { inspectBundle, type BundleFacts } from './inspect.js';
+export { checkNames, type CheckName, type Report } from './report.js';
+export { reportJson } from './report-json.js';
+export { reportJunit } from './report-junit.js';
+export { reportMarkdown } from './report-markdown.js';
+export { reportText } from './report-text.js';
+export { runChecks } from './run.js';
+export { readSources, type Layout, type ReadSources } from './sources.js';
