@@ -64,7 +64,8 @@ t.test('policy check, test', async (t) => {
   });
   t.match(await policy('test', directory, '--threshold', '90', ...roomy), {
     code: 0,
-    stdout: /^entrypoint +ok\nhostile inputs +ok .*\ntests +ok .*\ncoverage +ok .*\ncases by the compiler +ok .*\ncases by WebAssembly +ok/,
+    stdout:
+      /^entrypoint +ok\nhostile inputs +ok .*\ntests +ok .*\ncoverage +ok .*\ncases by the compiler +ok .*\ncases by WebAssembly +ok/,
   });
   rmSync(join(directory, 'bundle/memgate/tools/tools_test.rego'));
   t.match(await policy('test', directory, '--threshold', '100', ...roomy), {

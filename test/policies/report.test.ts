@@ -130,7 +130,7 @@ t.test(
   'reportMarkdown() holds a table of checks, the coverage and the differences, and nothing of the sources as markup',
   async (t) => {
     const text = reportMarkdown(report);
-    const nodes = nodesOf(fromMarkdown(text) as Node);
+    const nodes = nodesOf(fromMarkdown(text));
     t.strictSame(nodes.filter(({ type }) => type === 'heading').map(textOf), [
       'Policy: not good',
       'Coverage 90.0 %, wanted at least 95 %',
