@@ -27,8 +27,12 @@ const testForm = z.object({
 /** The report of all tests, as `opa test --format json` writes it; null for anything else. */
 export function readTests(value: unknown): readonly RegoTest[] | null {
   const read = z.array(testForm).nullable().safeParse(value);
-  return read.success ? (read.data ?? []).map(testOf) : null;
+  return read.success ? (read.data ?? []).map(testOf).sort(byPlace) : null;
 }
+
+/** They come in the order in which they ended. */
+const byPlace = (one: RegoTest, other: RegoTest): number =>
+  one.file === other.file ? one.row - other.row : one.file < other.file ? -1 : 1;
 
 function testOf(test: z.output<typeof testForm>): RegoTest {
   const { error, location, sub_results: nested } = test;

@@ -31,13 +31,13 @@ export function startGuest(module: WebAssembly.Module): (call: Uint8Array) => Ui
       const from = guest.rego_answer() >>> 0;
       return new Uint8Array(guest.memory.buffer).slice(from, from + (guest.rego_size() >>> 0));
     } catch (thrown) {
-      throw failureOf(thrown, wasi.lastWords());
+      throw failureOf(thrown, wasi.firstWords());
     }
   };
 }
 
-function failureOf(thrown: unknown, lastWords: string): GuestFailure {
+function failureOf(thrown: unknown, words: string): GuestFailure {
   const reason = thrown instanceof Error ? thrown.message : 'unknown error';
-  if (/out of memory|cannot allocate memory/.test(lastWords)) return new GuestFailure('ran out of its memory', true);
+  if (/out of memory|cannot allocate memory/.test(words)) return new GuestFailure('ran out of its memory', true);
   return new GuestFailure(`broke off: ${reason}`, false);
 }

@@ -15,7 +15,7 @@ const batchMax = 1_000;
 const batchQuery = `{index: decision | some index, each in input; decision := ${decisionRule} with input as each}`;
 
 const resultForm = z.object({
-  result: z.array(z.object({ expressions: z.array(z.object({ value: z.unknown() })).min(1) })).default([]),
+  result: z.array(z.object({ expressions: z.array(z.object({ value: z.unknown().optional() })).min(1) })).default([]),
   explanation: z.array(z.unknown()).default([]),
 });
 

@@ -18,11 +18,11 @@ export function stepsOf(steps: Iterable<Step>, texts: Texts): readonly TraceStep
 
 const eventForm = z.object({
   Op: z.string(),
-  Node: z.unknown(),
+  Node: z.unknown().optional(),
   Location: z.object({ file: z.string(), row: z.int() }).nullish(),
 });
 const ruleForm = z.object({
-  head: z.object({ ref: z.array(z.object({ type: z.string(), value: z.unknown() })).min(1) }),
+  head: z.object({ ref: z.array(z.object({ type: z.string(), value: z.unknown().optional() })).min(1) }),
 });
 const expressionForm = z.object({ terms: z.unknown().refine((terms) => terms !== undefined) });
 
@@ -45,7 +45,7 @@ export function* nativeSteps(events: readonly unknown[], texts: Texts): Generato
 }
 
 /** A rule's whole name: events tell only what stands in its head. */
-function ruleName(ref: readonly { type: string; value: unknown }[], file: string, texts: Texts): string {
+function ruleName(ref: readonly { type: string; value?: unknown }[], file: string, texts: Texts): string {
   const packageName = /^package[ \t]+([^\s#]+)/m.exec(texts.get(file) ?? '')?.[1] ?? '';
   const ground = ref.findIndex(({ type }, index) => index > 0 && type !== 'string');
   const parts = (ground === -1 ? ref : ref.slice(0, ground)).map(({ value }) => String(value));

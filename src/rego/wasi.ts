@@ -9,7 +9,7 @@ const clockRealtime = 0;
 const eventClock = 0;
 const subscriptionBytes = 48;
 const characterDevice = 2;
-const bytesPerError = 4_096;
+const errorCharacters = 4_096;
 const nanosecondsPerMs = 1e6;
 
 /** The guest has ended itself, which one that answers calls never should. */
@@ -19,8 +19,8 @@ export interface WasiHost {
   readonly imports: Readonly<Record<string, (...args: never[]) => number>>;
   /** Gives the memory of the instance that was made with the imports. */
   readonly bind: (memory: WebAssembly.Memory) => void;
-  /** The end of what the guest wrote to its error output. */
-  readonly lastWords: () => string;
+  /** The beginning of what the guest wrote to its error output. */
+  readonly firstWords: () => string;
 }
 
 /**
@@ -38,14 +38,14 @@ export function createWasi(): WasiHost {
     return new DataView(memory.buffer);
   };
   const say = (text: string): void => {
-    said = `${said}${text}`.slice(-bytesPerError);
+    said = `${said}${text}`.slice(0, errorCharacters); // the reason comes first, then pages of stack
   };
   return {
     imports: { ...nothingThere(view), ...timeAndChance(view), ...output(view, say) },
     bind: (given) => {
       memory = given;
     },
-    lastWords: () => said,
+    firstWords: () => said,
   };
 }
 

@@ -67,10 +67,10 @@ async function format(host: GuestHost, texts: Texts): Promise<Answer<ReadonlyMap
 }
 
 async function test(host: GuestHost, texts: Texts, coverage: boolean): Promise<Answer<TestReport>> {
-  const form = z.object({ tests: z.unknown().transform(readTests), coverage: z.unknown().transform(readCoverage) });
-  const report = await ask(host, form, { operation: 'test', texts, coverage });
+  const report = await ask(host, z.record(z.string(), z.unknown()), { operation: 'test', texts, coverage });
   if (!report.ok) return report;
-  const { tests, coverage: covered } = report.value;
+  const tests = readTests(report.value['tests']);
+  const covered = readCoverage(report.value['coverage']);
   return tests === null
     ? no([compilerProblem('compiler_failed', 'the compiler reported its tests in an unknown form')])
     : ok({ tests, coverage: covered });
@@ -90,7 +90,7 @@ async function build(
 
 const decisionForm = z.object({
   defined: z.boolean(),
-  value: z.unknown(),
+  value: z.unknown().optional(),
   errors: z.array(errorForm).default([]),
 });
 

@@ -23,7 +23,7 @@ slow if {
 
 reasons contains "slow" if slow`);
 
-for (const kind of ['native'] as const) {
+for (const kind of ['wasm', 'native'] as const) {
   t.test(`${kind}: a policy without an end is ended, and the next call answers`, async (t) => {
     const compiler = await compilerFor(t, { only: kind, bounds: { callMs: 15_000 } });
     if (compiler === null) {
@@ -60,6 +60,14 @@ for (const kind of ['native'] as const) {
     t.match(await compiler.evaluate(long, ['{}']), { ok: false, why: [{ code: 'compiler_output' }] });
   });
 }
+
+t.test('wasm: memory has a bound, and the process does not feel it', async (t) => {
+  const compiler = await compilerFor(t, { only: 'wasm' });
+  if (compiler === null) return t.fail('there is no compiler');
+  const greedy = withRules('reasons contains "much" if bits.lsh(1, 4000000000) > 0');
+  t.match(await compiler.evaluate(greedy, ['{}']), { ok: false, why: [{ code: 'compiler_memory' }] });
+  t.match(await compiler.evaluate(sourcesOf(), ['{}']), { ok: true });
+});
 
 t.test('a named program must be the compiler of the one version', async (t) => {
   const program = join(t.testdir(), 'opa');
