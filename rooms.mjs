@@ -38,9 +38,13 @@ export const rooms = {
     does: 'gRPC calls through the same stages: listener, messages, what a call ends with.',
     uses: [...core, ...stages, 'gateway'],
   },
+  manifests: {
+    does: 'Key manifests as code: what changes between two sets of them, what is unwise in them, a new entry in a file.',
+    uses: [...core, 'identify'],
+  },
   manage: {
     does: 'What operators do: make, list, rotate and revoke keys; read and verify the audit log.',
-    uses: [...core, 'identify', 'record'],
+    uses: [...core, 'identify', 'manifests', 'record'],
   },
   origin: {
     does: 'Where generations come from: one moment of the files, a watch over them, a bundle server, kept ones.',
@@ -77,7 +81,21 @@ export const rooms = {
   demo: { does: 'A small real memory server, and memgate in front of it.', uses: [...core, 'app', 'config', 'manage'] },
   cli: {
     does: 'One file per command.',
-    uses: [...core, 'bundle', 'config', 'control', 'demo', 'manage', 'policies', 'profiles', 'rego', 'review', 'app'],
+    uses: [
+      ...core,
+      'bundle',
+      'config',
+      'control',
+      'demo',
+      'identify',
+      'manage',
+      'manifests',
+      'policies',
+      'profiles',
+      'rego',
+      'review',
+      'app',
+    ],
   },
 };
 
@@ -89,7 +107,7 @@ export const doors = {
   'lru-cache': '^src/identify/verifier[.]ts$',
   'prom-client': '^src/record/metrics[.]ts$',
   undici: '^src/forward/upstream[.]ts$',
-  yaml: '^src/(base/document-parse|manage/manifest-text)[.]ts$',
+  yaml: '^src/(base/document-parse|manifests/entry-text)[.]ts$',
   pino: '^src/base/log[.]ts$',
   commander: '^src/cli/',
   'cli-table3': '^src/cli/print[.]ts$',

@@ -19,7 +19,8 @@ import { createStatus } from './status.js';
 
 export { auditDirOf } from './parts.js';
 export { checkSources } from './check.js';
-export { dataDirProblem, openLocalKeys, type LocalKeys, type LocalPlace } from './local-keys.js';
+export { dataDirProblem, namesOf, openLocalKeys, type LocalKeys, type LocalPlace } from './local-keys.js';
+export { hasStore } from '../store/store.js';
 export { version } from './version.js';
 
 export interface StartOptions {
@@ -174,7 +175,7 @@ const keyAdminOver = ({ loaded, parts }: Opened, reloader: Reloader): KeyAdmin =
     isPersistent: loaded.config.data_dir_persistent,
     known: () => {
       const { policy } = reloader.current().sources;
-      return { roles: policy.roleNames, tiers: policy.tierNames };
+      return { roles: policy.roleNames, tiers: policy.tierNames, rolePermissions: policy.rolePermissions };
     },
     reach: 'process',
   });

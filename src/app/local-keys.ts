@@ -146,10 +146,14 @@ async function ringOf(
 }
 
 /** Roles and tiers of the policy that the configuration names. */
-async function namesOf(loaded: LoadedConfig): Promise<Result<KnownNames, readonly string[]>> {
+export async function namesOf(loaded: LoadedConfig): Promise<Result<KnownNames, readonly string[]>> {
   const ports = { clock: systemClock, meter: createMeter('memgate_'), log: createLogger('warn') };
   const policy = await readPolicy(loaded, { ports });
   return policy.ok
-    ? ok({ roles: policy.value.policy.roleNames, tiers: policy.value.policy.tierNames })
+    ? ok({
+        roles: policy.value.policy.roleNames,
+        tiers: policy.value.policy.tierNames,
+        rolePermissions: policy.value.policy.rolePermissions,
+      })
     : no(policy.why.map(describeProblem));
 }

@@ -1,11 +1,11 @@
-import { writeFile } from 'node:fs/promises';
 import { Option, type Command } from 'commander';
 import { openLocalKeys } from '../app/app.js';
 import { systemClock } from '../base/clock.js';
-import { messageOf } from '../base/log.js';
-import { newManifestKey, type KeyWish, type RotateWish } from '../manage/manage.js';
+import { nameProblems, newManifestKey, type KeyWish, type RotateWish } from '../manage/manage.js';
+import { addToManifest } from '../manifests/manifests.js';
 import { durationArgument, everywhere, listArgument, oneMore } from './auth-options.js';
 import type { Format } from './format.js';
+import { namesOrFail } from './keys-source.js';
 import { findPlace, valueOf, withKeys, type OpenLocal, type PlaceOptions } from './place.js';
 import { showChecked, showIssued, showKeys, showManifestKey, showRevoked, showRotated } from './auth-show.js';
 import { CommandFailure, confirm, processTerminal, type Terminal } from './print.js';
@@ -70,7 +70,7 @@ function createCommand(auth: Command, { terminal, openLocal }: AuthContext): voi
     .option('--owner <name>', 'who answers for it')
     .option(
       '--manifest <file>',
-      'keep nothing in the store: write a manifest with the hash to this new file, for config/keys/',
+      'keep nothing in the store: write the entry with its hash into this manifest, a new one or one that is there',
     )
     .action(async (options: CreateOptions) => {
       if (options.manifest !== undefined)
@@ -87,14 +87,15 @@ function createCommand(auth: Command, { terminal, openLocal }: AuthContext): voi
     });
 }
 
+/** The entry is in the file before the key is shown: what nobody has seen need not be revoked. */
 async function manifestKey(options: CreateOptions, file: string): Promise<Parameters<typeof showManifestKey>[0]> {
-  const place = options.config === undefined ? null : await findPlace(options);
-  const made = valueOf(
-    await newManifestKey(wishOf(options), place?.config?.config.keys.prefixes[0] ?? 'engram_key', systemClock),
-  );
-  await writeFile(file, made.manifest, { flag: 'wx', mode: 0o600 }).catch((thrown: unknown) => {
-    throw new CommandFailure(1, `the manifest cannot be written: ${messageOf(thrown)}`);
-  });
+  const config = options.config === undefined ? null : (await findPlace(options)).config;
+  const wish = wishOf(options);
+  const strange = config === null ? [] : nameProblems(wish, await namesOrFail(config));
+  if (strange.length > 0) throw new CommandFailure(1, strange.join('\n'));
+  const made = valueOf(await newManifestKey(wish, config?.config.keys.prefixes[0] ?? 'engram_key', systemClock));
+  const added = await addToManifest(file, made.entry);
+  if (!added.ok) throw new CommandFailure(1, added.why);
   return { id: made.id, key: made.key, manifest: file };
 }
 

@@ -14,7 +14,8 @@ interface ReloadOptions extends ProcessOptions {
   readonly dryRun: boolean;
 }
 
-const clientOrFail = async (options: PlaceOptions): Promise<ControlClient> => {
+/** The running process. */
+export const clientOrFail = async (options: PlaceOptions): Promise<ControlClient> => {
   const { dataDir, broken } = await findRunning(options);
   const client = await controlClient(controlPath(dataDir));
   if (client !== null) return client;

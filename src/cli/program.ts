@@ -4,6 +4,7 @@ import { auditCommands } from './audit.js';
 import { authCommands } from './auth.js';
 import { checkConfigCommand } from './check-config.js';
 import { demoCommand } from './demo.js';
+import { keysCommands } from './keys.js';
 import { policyCommands } from './policy.js';
 import { reloadCommand, rollbackCommand, statusCommand } from './process.js';
 import { profileCommands } from './profile.js';
@@ -22,6 +23,7 @@ export function buildProgram(): Command {
   profileCommands(program);
   policyCommands(program);
   authCommands(program);
+  keysCommands(program);
   auditCommands(program);
   reloadCommand(program);
   rollbackCommand(program);

@@ -17,6 +17,8 @@ export interface ControlClient {
 /** What a reload is asked for with. */
 interface ReloadCall {
   readonly dryRun?: boolean;
+  /** Key manifests and nothing else: refused where anything else has changed. */
+  readonly keysOnly?: boolean;
   /** The beginning of the hash of a kept generation, or null for the one before. */
   readonly backTo?: string | null;
 }
@@ -109,6 +111,7 @@ export async function controlClient(path: string): Promise<ControlClient | null>
           },
         }),
       listKeys: (filter) => ask(path, { do: 'list-keys', filter }),
+      inventory: () => ask(path, { do: 'inventory' }),
       rotateKey: (id, wish) => ask(path, { do: 'rotate-key', id, wish }),
       revokeKey: (id, reason) => ask(path, { do: 'revoke-key', id, reason }),
       checkKey: (key) => ask(path, { do: 'check-key', key }),

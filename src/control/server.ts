@@ -58,10 +58,13 @@ async function answerTo(call: Call, context: ControlContext): Promise<ControlAns
       return keys.checkKey(call.key);
     case 'explain':
       return explained(await context.explain(call.id), call.id);
+    case 'inventory':
+      return keys.inventory();
     case 'reload':
       return ok(
         await context.reload({
           dryRun: call.dryRun ?? false,
+          keysOnly: call.keysOnly ?? false,
           ...(call.backTo !== undefined && { backTo: call.backTo }),
         }),
       );

@@ -41,7 +41,13 @@ export const callSchema = z.discriminatedUnion('do', [
   z.strictObject({ do: z.literal('revoke-key'), id, reason: z.string().max(4_096) }),
   z.strictObject({ do: z.literal('check-key'), key: z.string().max(4_096) }),
   z.strictObject({ do: z.literal('explain'), id }),
-  z.strictObject({ do: z.literal('reload'), dryRun: z.boolean().optional(), backTo: hashStart.nullable().optional() }),
+  z.strictObject({ do: z.literal('inventory') }),
+  z.strictObject({
+    do: z.literal('reload'),
+    dryRun: z.boolean().optional(),
+    keysOnly: z.boolean().optional(),
+    backTo: hashStart.nullable().optional(),
+  }),
   z.strictObject({ do: z.literal('status') }),
 ]);
 export type Call = z.output<typeof callSchema>;

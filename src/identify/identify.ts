@@ -18,9 +18,16 @@ import type { Verifier } from './verifier.js';
 
 export { createFailureBuckets, type FailureBuckets } from './failures.js';
 export { isKeyLike, keyIdForm, newKey, parseKey, type NewKey, type ParsedKey } from './key.js';
-export { hashKey, matchesHash, phcProblem } from './key-hash.js';
+export { hashKey, isWeakHash, matchesHash, phcProblem } from './key-hash.js';
 export { isUsable, keyState, spacesProblem, type KeyEntry, type KeyState, type Revocation } from './key-entry.js';
-export { idConflicts, loadManifests, type KnownNames, type LoadedManifests } from './manifest.js';
+export {
+  idConflicts,
+  listManifests,
+  loadManifestFiles,
+  loadManifests,
+  type KnownNames,
+  type LoadedManifests,
+} from './manifest.js';
 export { createKeyRing, type KeyLookup, type KeyRing } from './ring.js';
 export {
   loadStaticTokens,

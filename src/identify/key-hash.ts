@@ -31,6 +31,15 @@ export function phcProblem(phc: string): string | null {
   return null;
 }
 
+/** Memory times passes of every choice that OWASP names: 9 MiB and 4 passes are the least of them. */
+const workMin = 9_216 * 4;
+
+/** True for a hash that may be computed, but with less work than we would put into it. */
+export function isWeakHash(phc: string): boolean {
+  const [, memory = '0', passes = '0'] = phcForm.exec(phc) ?? [];
+  return Number(memory) * Number(passes) < workMin;
+}
+
 /** A hash that no text matches, of the usual cost: unknown ids are computed against it, so that they take as long as known ones. */
 export function unmatchableHash(): string {
   const part = (bytes: number): string => randomBytes(bytes).toString('base64').replaceAll('=', '');

@@ -53,6 +53,8 @@ export interface LoadedManifests {
 export interface KnownNames {
   readonly roles: ReadonlySet<string>;
   readonly tiers: ReadonlySet<string>;
+  /** Permissions by role; absent where nobody has asked for them. */
+  readonly rolePermissions?: ReadonlyMap<string, readonly string[]>;
 }
 
 const timeOf = (text: string | undefined): number | null => (text === undefined ? null : Date.parse(text));
@@ -91,6 +93,7 @@ class Loading {
   }
 
   async file(path: string): Promise<void> {
+    if (!path.endsWith('.yaml')) return void this.problems.push(whole(path, 'is not read: name it *.yaml'));
     const document = await readYamlFile(path, { maxBytes: manifestBytesMax, files: this.#files });
     if (!document.ok) return void this.problems.push(...document.why);
     const parsed = checkDocument(manifestSchema, document.value);
@@ -131,6 +134,18 @@ class Loading {
 
 const whole = (file: string, message: string): Problem => ({ file, line: 0, column: 0, path: '', message });
 
+/** What stands in a directory as a manifest, or as one with the wrong ending, in the order of names. */
+export async function listManifests(
+  dir: string,
+  files: Files = diskFiles,
+): Promise<Result<readonly string[], readonly Problem[]>> {
+  const names = await files.names(dir);
+  if (!names.ok) return no([whole(dir, names.why)]);
+  return ok(
+    names.value.filter((name) => !name.startsWith('.') && /[.]ya?ml$/.test(name)).map((name) => join(dir, name)),
+  );
+}
+
 /**
  * Reads every `*.yaml` of a directory, in the order of their names. Any problem refuses the whole load, with one exception:
  * an entry whose hash is out of bounds is left out and told in `refused`, so that one tampered line does not lock out the others.
@@ -142,13 +157,18 @@ export async function loadManifests(
   known: KnownNames | null = null,
   files: Files = diskFiles,
 ): Promise<Result<LoadedManifests, readonly Problem[]>> {
-  const names = await files.names(dir);
-  if (!names.ok) return no([whole(dir, names.why)]);
+  const paths = await listManifests(dir, files);
+  return paths.ok ? loadManifestFiles(paths.value, known, files) : paths;
+}
+
+/** The same for files that are named one by one. */
+export async function loadManifestFiles(
+  paths: readonly string[],
+  known: KnownNames | null = null,
+  files: Files = diskFiles,
+): Promise<Result<LoadedManifests, readonly Problem[]>> {
   const loading = new Loading(known, files);
-  for (const name of names.value.filter((each) => !each.startsWith('.'))) {
-    if (name.endsWith('.yaml')) await loading.file(join(dir, name));
-    else if (name.endsWith('.yml')) loading.problems.push(whole(join(dir, name), 'is not read: name it *.yaml'));
-  }
+  for (const path of paths) await loading.file(path);
   if (loading.problems.length > 0) return no(loading.problems);
   return ok({ entries: loading.entries, refused: loading.refused, places: loading.places });
 }

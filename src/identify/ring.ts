@@ -9,6 +9,8 @@ export interface KeyLookup {
 /** Every key of the process, from manifests and from the store: one look-up, always current. */
 export interface KeyRing extends KeyLookup {
   all(): readonly KeyEntry[];
+  /** The same as manifests and store state them, without what this process has revoked since. */
+  stated(): readonly KeyEntry[];
   size(): number;
   /** Takes the manifests of a new generation. @throws Error when an id is in the store as well; nothing is changed then */
   replaceManifests(entries: readonly KeyEntry[]): void;
@@ -71,6 +73,10 @@ class Ring implements KeyRing {
 
   all(): readonly KeyEntry[] {
     return [...this.#view.values()];
+  }
+
+  stated(): readonly KeyEntry[] {
+    return [...this.#manifests.values(), ...this.#stored.values()];
   }
 
   size(): number {

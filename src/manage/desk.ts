@@ -1,6 +1,7 @@
 import { no, ok } from '../base/result.js';
 import { capped } from '../base/encoding.js';
 import { keyIdForm, matchesHash, parseKey, type KeyEntry } from '../identify/identify.js';
+import { isoTime } from '../manifests/manifests.js';
 import type { AuditEvent } from '../model/audit.js';
 import type {
   CheckedKey,
@@ -9,6 +10,7 @@ import type {
   KeyAdminContext,
   KeyAnswer,
   KeyDesk,
+  KeyInventory,
   KeyProblem,
   KeyView,
   KeyWish,
@@ -18,12 +20,13 @@ import type {
   RotateWish,
 } from './port.js';
 import { freshKey, type KeyFacts } from './fresh.js';
+import { inventoryOf } from './inventory.js';
 import { keyEvent, recordedFacts, type KeyEventFields, type KeyEventName } from './key-event.js';
 import type { Ledger } from './ledger.js';
 import { problem } from './problem.js';
 import { reachOf } from './reach.js';
 import { rotationProblem } from './rotation.js';
-import { isoTime, issuedOf, viewOf } from './view.js';
+import { issuedOf, viewOf } from './view.js';
 import { expiryOf, grantProblems, wishProblems } from './wish.js';
 
 type Operation = 'create' | 'rotate' | 'revoke';
@@ -81,6 +84,11 @@ export class Desk implements KeyDesk {
         state === 'revoked' ? includeRevoked : state === 'expired' || state === 'rotated' ? includeExpired : true,
       );
     return Promise.resolve(ok(views));
+  }
+
+  inventory(): KeyAnswer<KeyInventory> {
+    this.#context.audit.note(this.#event('listed', {}));
+    return Promise.resolve(ok(inventoryOf(this.#context)));
   }
 
   rotateKey(id: string, wish: RotateWish): KeyAnswer<RotatedKey> {

@@ -1,6 +1,6 @@
 import type { KeyEntry } from '../identify/identify.js';
+import { isoTime } from '../manifests/manifests.js';
 import type { Actor, AuditEvent, JsonValue } from '../model/audit.js';
-import { isoTime } from './view.js';
 
 const severities = {
   created: 'info',

@@ -11,15 +11,18 @@ import { Ledger } from './ledger.js';
 import type { KeyAdmin, KeyAdminContext } from './port.js';
 
 export { newManifestKey, type ManifestKey } from './manifest-text.js';
+export { nameProblems } from './wish.js';
 export {
   localOperator,
   type CheckedKey,
   type Grantor,
+  type InventoryKey,
   type IssuedKey,
   type KeyAdmin,
   type KeyAdminContext,
   type KeyAnswer,
   type KeyDesk,
+  type KeyInventory,
   type KeyProblem,
   type KeyStore,
   type KeyView,

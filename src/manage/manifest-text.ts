@@ -1,9 +1,8 @@
-import { stringify } from 'yaml';
 import type { Clock } from '../base/clock.js';
 import { no, ok, type Result } from '../base/result.js';
 import { hashKey, newKey } from '../identify/identify.js';
+import { isoTime, manifestText, type ManifestEntry } from '../manifests/manifests.js';
 import type { KeyProblem, KeyWish } from './port.js';
-import { isoTime } from './view.js';
 import { expiryOf, wishProblems } from './wish.js';
 
 /** A new key that is kept nowhere: its text for the caller, its entry for a manifest in Git. */
@@ -11,6 +10,7 @@ export interface ManifestKey {
   readonly id: string;
   /** The whole credential, shown once. */
   readonly key: string;
+  readonly entry: ManifestEntry;
   /** A complete manifest with this one entry. */
   readonly manifest: string;
 }
@@ -38,5 +38,5 @@ export async function newManifestKey(
     created_at: isoTime(nowMs),
     ...(expiresAt === null ? {} : { expires_at: expiresAt }),
   };
-  return ok({ id, key: text, manifest: stringify({ keys: [entry] }, { lineWidth: 0 }) });
+  return ok({ id, key: text, entry, manifest: manifestText([entry]) });
 }

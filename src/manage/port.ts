@@ -3,6 +3,7 @@ import type { Result } from '../base/result.js';
 import type { KeyEntry, KeyRing, KeyState, KnownNames, Revocation } from '../identify/identify.js';
 import type { Actor, AuditSink } from '../model/audit.js';
 import type { Meter } from '../model/meter.js';
+import type { StatedKey } from '../manifests/manifests.js';
 
 /** The store, as far as keys are managed in it. Its methods throw Fault `store.unavailable`. */
 export interface KeyStore {
@@ -10,6 +11,9 @@ export interface KeyStore {
   rotateKey(entry: KeyEntry, oldId: string, rotation: NonNullable<KeyEntry['rotation']>): void;
   revokeKey(id: string, revoked: Revocation): void;
   uses(id: string): { readonly total: number; readonly deprecated: number; readonly lastUsedAtMs: number } | null;
+  allUses(): ReadonlyMap<string, { readonly lastUsedAtMs: number }>;
+  /** Since when uses are known, Unix time in ms; null where no key was ever used. */
+  usesSinceMs(): number | null;
   usesByDay(id: string): readonly { readonly day: string; readonly uses: number; readonly deprecated: number }[];
 }
 
@@ -129,6 +133,23 @@ export interface RevokedKey {
   readonly already: boolean;
 }
 
+/** Every key as manifests and store state it, to be compared with manifests elsewhere. Neither a secret nor a hash is in it. */
+export interface KeyInventory {
+  readonly keys: readonly InventoryKey[];
+  readonly usesSinceMs: number | null;
+  /** Roles with their permissions, and tiers, of the policy in force; null where none is at hand. */
+  readonly policy: {
+    readonly roles: Readonly<Record<string, readonly string[]>>;
+    readonly tiers: readonly string[];
+  } | null;
+}
+
+export interface InventoryKey extends StatedKey {
+  /** By a command or the admin API: it stays, whatever the manifest says. */
+  readonly revokedHere: Revocation | null;
+  readonly lastUsedAtMs: number | null;
+}
+
 export interface ListFilter {
   readonly includeExpired?: boolean | undefined;
   readonly includeRevoked?: boolean | undefined;
@@ -141,6 +162,7 @@ export type RotateWish = { readonly graceMs: number } | { readonly force: true }
 export interface KeyDesk {
   createKey(wish: KeyWish): KeyAnswer<IssuedKey>;
   listKeys(filter: ListFilter): KeyAnswer<readonly KeyView[]>;
+  inventory(): KeyAnswer<KeyInventory>;
   rotateKey(id: string, wish: RotateWish): KeyAnswer<RotatedKey>;
   revokeKey(id: string, reason: string): KeyAnswer<RevokedKey>;
   /** @param text an id, or a whole key */

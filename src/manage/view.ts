@@ -1,8 +1,6 @@
 import { keyState, type KeyEntry } from '../identify/identify.js';
+import { isoTime } from '../manifests/manifests.js';
 import type { IssuedKey, KeyView } from './port.js';
-
-/** ISO 8601, or null. */
-export const isoTime = (ms: number | null): string | null => (ms === null ? null : new Date(ms).toISOString());
 
 /** What people may see of a key. */
 export const viewOf = (entry: KeyEntry, nowMs: number): KeyView => ({

@@ -26,6 +26,17 @@ function expiryProblem(wish: KeyWish, nowMs: number): string | null {
   return at > nowMs && at - nowMs <= lifeMaxMs ? null : 'expires_at: must be in the future, and within 100 years';
 }
 
+/** Roles and tier that the policy does not have; null compares with nothing. */
+export function nameProblems({ roles = [], tier }: KeyWish, names: KnownNames | null): readonly string[] {
+  if (names === null) return [];
+  const problems = roles
+    .filter((role) => !names.roles.has(role))
+    .map((role) => `roles: ${quoted(role)} is not one of the policy's roles: ${listed(names.roles)}`);
+  if (tier != null && !names.tiers.has(tier))
+    problems.push(`tier: ${quoted(tier)} is not one of the policy's tiers: ${listed(names.tiers)}`);
+  return problems;
+}
+
 /** Every problem of a wished key, each naming its field. */
 export function wishProblems(wish: KeyWish, names: KnownNames | null, nowMs: number): readonly string[] {
   const problems: string[] = [];
@@ -36,13 +47,7 @@ export function wishProblems(wish: KeyWish, names: KnownNames | null, nowMs: num
   if (spaces !== null) problems.push(`spaces: ${spaces}`);
   for (const each of wish.permissions)
     if (!known.has(each)) problems.push(`permissions: ${quoted(each)} is not one of ${permissions.join(', ')}`);
-  if (names !== null) {
-    for (const role of wish.roles ?? [])
-      if (!names.roles.has(role))
-        problems.push(`roles: ${quoted(role)} is not one of the policy's roles: ${listed(names.roles)}`);
-    if (wish.tier != null && !names.tiers.has(wish.tier))
-      problems.push(`tier: ${quoted(wish.tier)} is not one of the policy's tiers: ${listed(names.tiers)}`);
-  }
+  problems.push(...nameProblems(wish, names));
   if (wish.permissions.length === 0 && (wish.roles ?? []).length === 0)
     problems.push('permissions: name at least one permission, or a role');
   const expiry = expiryProblem(wish, nowMs);

@@ -24,7 +24,7 @@ const place = 'kept generations';
 /** Nothing that nobody asked for ends a rollback: a change of the files then changes the keys, and nothing else. */
 export async function planOf(
   actor: Actor,
-  { isAutomatic = false, backTo }: ReloadWish,
+  { isAutomatic = false, keysOnly = false, backTo }: ReloadWish,
   planning: Planning,
 ): Promise<Result<Plan, readonly Problem[]>> {
   const { keeper, current, nowMs } = planning;
@@ -39,7 +39,7 @@ export async function planOf(
     const mark = { id, to, from: current.hash, atMs: nowMs, actor: `${actor.kind}:${actor.id}` };
     return withContent(await keeper.read(id), { reading: { content: null, held }, mark });
   }
-  if (isAutomatic && rollback !== null)
+  if ((isAutomatic || keysOnly) && rollback !== null)
     return withContent(await keeper.read(rollback.id), { ...forward, mark: rollback });
   return ok(forward);
 }

@@ -1,4 +1,5 @@
 import { describeProblem, type Problem } from '../base/document.js';
+import { fileProblem } from '../base/problem.js';
 import { messageOf } from '../base/log.js';
 import { no, ok, type Result } from '../base/result.js';
 import type { Actor } from '../model/audit.js';
@@ -88,8 +89,10 @@ export class GenerationHolder implements Reloader {
     });
     if (!read.ok) return this.#failed(actor, { problems: read.why, difference: null }, wish);
     const difference = await compare(this.#current.sources, read.value, wish.dryRun === true);
-    const problems = restartProblems(difference, read.value);
+    const outside = wish.keysOnly === true ? beyondKeys(difference, read.value) : [];
+    const problems = outside.length > 0 ? outside : restartProblems(difference, read.value);
     if (problems.length > 0 || wish.dryRun === true) closeSources(read.value);
+    if (outside.length > 0) return this.#declined(actor, { problems, difference }, wish);
     if (problems.length > 0) return this.#failed(actor, { problems, difference }, wish);
     if (wish.dryRun === true) {
       await this.#record(actor, 'config.dry-run', { generation: difference.before, would_be: difference.after });
@@ -141,10 +144,16 @@ export class GenerationHolder implements Reloader {
     }
   }
 
-  async #failed(actor: Actor, failure: ReloadFailure, { dryRun = false }: ReloadWish): Promise<Answer> {
-    const texts = failure.problems.map(describeProblem);
-    if (!dryRun) this.#tell(texts, failure.difference?.needs_restart ?? []);
-    const fields = { generation: this.#current.hash, problems: texts.slice(0, 20), dry_run: dryRun };
+  #failed(actor: Actor, failure: ReloadFailure, wish: ReloadWish): Promise<Answer> {
+    if (wish.dryRun !== true)
+      this.#tell(failure.problems.map(describeProblem), failure.difference?.needs_restart ?? []);
+    return this.#declined(actor, failure, wish);
+  }
+
+  /** Recorded, and no alarm: that there is more to do than was asked for says nothing against the sources. */
+  async #declined(actor: Actor, failure: ReloadFailure, { dryRun = false }: ReloadWish): Promise<Answer> {
+    const problems = failure.problems.map(describeProblem).slice(0, 20);
+    const fields = { generation: this.#current.hash, problems, dry_run: dryRun };
     await this.#record(actor, 'config.reload-failed', fields).catch(() => undefined); // nothing took effect, and the log has counted the loss
     return no(failure);
   }
@@ -172,6 +181,19 @@ type ReloadRecord = [
   type: Parameters<typeof recordReload>[1]['type'],
   fields: Parameters<typeof recordReload>[1]['fields'],
 ];
+
+/** What a change of keys alone would bring with it. */
+function beyondKeys({ configuration, profile, policy, data }: Difference, { loaded }: Sources): readonly Problem[] {
+  const parts = [...data.added, ...data.removed, ...data.changed];
+  const changed = [
+    ...configuration.map((field) => `the field ${field} of the configuration`),
+    ...(profile ? ['the profile'] : []),
+    ...(policy === null ? [] : ['the policy']),
+    ...parts.map((part) => `the policy data ${part}`),
+  ];
+  const message = 'has changed too: nothing was applied; `memgate reload` takes all of it over';
+  return changed.map((what) => fileProblem(loaded.file, `${what} ${message}`));
+}
 
 const restartProblems = ({ needs_restart: fields }: Difference, after: Sources): readonly Problem[] =>
   fields.map((path) => ({

@@ -16,6 +16,8 @@ export interface ReloadFailure {
 export interface ReloadWish {
   /** Reads, checks and tells, and changes nothing. */
   readonly dryRun?: boolean;
+  /** Key manifests and nothing else: refused, with nothing applied, where anything else has changed. Ends no rollback. */
+  readonly keysOnly?: boolean;
   /** Nobody asked: files or a server have changed. That ends no rollback; keys follow all the same. */
   readonly isAutomatic?: boolean;
   /** Goes back: to the kept generation whose hash begins so, or with null to the one before. */

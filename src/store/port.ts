@@ -28,6 +28,9 @@ export interface Store {
   /** Counts one use; written with the next batch. */
   noteUse(id: string, isDeprecated: boolean): void;
   uses(id: string): KeyUses | null;
+  allUses(): ReadonlyMap<string, KeyUses>;
+  /** Since when uses are known, Unix time in ms; null where none was ever counted. */
+  usesSinceMs(): number | null;
   /** Uses per day, newest first. */
   usesByDay(id: string): readonly DayUses[];
   /** Writes counted uses now. */

@@ -114,6 +114,15 @@ export class SqliteStore implements Store {
     return guarded('count uses', () => this.#uses.of(id));
   }
 
+  allUses(): ReadonlyMap<string, KeyUses> {
+    this.flushUses();
+    return guarded('count uses', () => this.#uses.all());
+  }
+
+  usesSinceMs(): number | null {
+    return guarded('count uses', () => this.#uses.sinceMs());
+  }
+
   usesByDay(id: string): readonly DayUses[] {
     this.flushUses();
     return guarded('count uses', () => this.#uses.days(id));

@@ -22,6 +22,18 @@ interface Pending {
   lastMs: number;
 }
 
+interface UsesRow {
+  readonly uses: number;
+  readonly deprecated: number;
+  readonly last_used: number;
+}
+
+const usesOf = ({ uses, deprecated, last_used: lastUsedAtMs }: UsesRow): KeyUses => ({
+  total: uses,
+  deprecated,
+  lastUsedAtMs,
+});
+
 const dayMs = 86_400_000;
 const daysKept = 90;
 
@@ -32,6 +44,8 @@ export class UseCounter {
   readonly #write: (batch: ReadonlyMap<string, Pending>) => void;
   readonly #total;
   readonly #days;
+  readonly #all;
+  readonly #since;
 
   constructor(database: Database) {
     this.#database = database;
@@ -44,11 +58,13 @@ export class UseCounter {
        SET uses = uses + excluded.uses, deprecated = deprecated + excluded.deprecated`,
     );
     const prune = database.prepare<[string, number]>('DELETE FROM key_uses_by_day WHERE id = ? AND day < ?');
-    this.#total = database.prepare<[string], { uses: number; deprecated: number; last_used: number }>(
-      'SELECT uses, deprecated, last_used FROM key_uses WHERE id = ?',
-    );
+    this.#total = database.prepare<[string], UsesRow>('SELECT uses, deprecated, last_used FROM key_uses WHERE id = ?');
     this.#days = database.prepare<[string], { day: number; uses: number; deprecated: number }>(
       'SELECT day, uses, deprecated FROM key_uses_by_day WHERE id = ? ORDER BY day DESC',
+    );
+    this.#all = database.prepare<[], UsesRow & { id: string }>('SELECT id, uses, deprecated, last_used FROM key_uses');
+    this.#since = database.prepare<[], { last: number | null; day: number | null }>(
+      'SELECT (SELECT min(last_used) FROM key_uses) AS last, (SELECT min(day) FROM key_uses_by_day) AS day',
     );
     this.#write = database.transaction((batch: ReadonlyMap<string, Pending>) => {
       for (const [id, { uses, deprecated, lastMs }] of batch) {
@@ -83,7 +99,17 @@ export class UseCounter {
 
   of(id: string): KeyUses | null {
     const row = this.#total.get(id);
-    return row === undefined ? null : { total: row.uses, deprecated: row.deprecated, lastUsedAtMs: row.last_used };
+    return row === undefined ? null : usesOf(row);
+  }
+
+  all(): ReadonlyMap<string, KeyUses> {
+    return new Map(this.#all.all().map((row) => [row.id, usesOf(row)]));
+  }
+
+  sinceMs(): number | null {
+    const { last = null, day = null } = this.#since.get() ?? {};
+    const known = [last, day === null ? null : day * dayMs].filter((ms) => ms !== null);
+    return known.length === 0 ? null : Math.min(...known);
   }
 
   days(id: string): readonly DayUses[] {

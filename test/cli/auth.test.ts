@@ -1,4 +1,13 @@
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, statSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  readdirSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Command, CommanderError } from 'commander';
@@ -246,7 +255,7 @@ t.test('what is asked in a wrong form exits with 2, what is refused with 1', asy
   }
 });
 
-t.test('--manifest writes a new file and keeps nothing', async (t) => {
+t.test('--manifest writes a file, adds to one that is there, and keeps nothing', async (t) => {
   const dir = t.testdir();
   const file = join(dir, 'team.yaml');
   const line = [
@@ -266,7 +275,11 @@ t.test('--manifest writes a new file and keeps nothing', async (t) => {
   const loaded = await loadManifests(dir);
   t.match(loaded.ok && loaded.value.entries, [{ id: made.id, name: 'ci' }]);
   t.notMatch(readFileSync(file, 'utf8'), made.key.slice(-49));
-  t.match(await memgate(line), { code: 1, err: /cannot be written.*EEXIST/, out: '' });
+  const next = JSON.parse((await memgate(line)).out) as Made;
+  const both = await loadManifests(dir);
+  t.match(both.ok && both.value.entries.map(({ id }) => id), [made.id, next.id]);
+  writeFileSync(file, 'keys: 1\n');
+  t.match(await memgate(line), { code: 1, err: /team\.yaml:1.*keys: .*must be a list/, out: '' });
 });
 
 t.test('only create-key begins a store', async (t) => {

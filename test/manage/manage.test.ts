@@ -252,6 +252,8 @@ t.test('a revoke that the store cannot keep is in force, told as failed, and sav
       insertKey: () => undefined,
       rotateKey: () => undefined,
       uses: () => null,
+      allUses: () => new Map(),
+      usesSinceMs: () => null,
       usesByDay: () => [],
       revokeKey: (id) => {
         if (isBroken) throw new Error('disk full');
