@@ -145,3 +145,15 @@ t.test('parts may lie elsewhere, and capabilities that are not there are the shi
   });
   t.notOk(existsSync(join(elsewhere, 'dist')));
 });
+
+t.test('a clone with only Node comes to the same', async (t) => {
+  const { directory } = copied(t);
+  const wasm = await policy('ci', directory, '--compiler', 'wasm', '--format', 'json', ...roomy);
+  const report = JSON.parse(wasm.stdout) as { checks: { outcome: string }[] };
+  t.match(report, { ok: true, compiler: /^wasm opa 1\.19\.1$/, coverage: { percent: 100 } });
+  t.strictSame(
+    new Set(report.checks.map(({ outcome }) => outcome)),
+    new Set(['passed']),
+    'the bundle of the native one too',
+  );
+});
