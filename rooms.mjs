@@ -52,7 +52,7 @@ export const rooms = {
   },
   reload: {
     does: 'Builds the next generation aside, checks it, swaps one reference.',
-    uses: [...core, ...stages, 'bundle', 'cases', 'config', 'gateway', 'grpc', 'lease', 'origin'],
+    uses: [...core, ...stages, 'bundle', 'cases', 'config', 'gateway', 'grpc', 'lease', 'origin', 'rego'],
   },
   review: {
     does: 'Looks at decisions again: replays the log, compares policies, explains, tells who may do what and who needs less.',

@@ -14,6 +14,7 @@ import { createExplainer } from './explain.js';
 import { openGenerations, type Generations } from './generations.js';
 import { openListeners, type Listeners } from './listeners.js';
 import { openParts, type Parts } from './parts.js';
+import { compilingProblem } from './pressure.js';
 import { openSideDoors } from './side-doors.js';
 import { createStatus } from './status.js';
 
@@ -72,6 +73,8 @@ interface Opening {
 
 async function startOver(options: StartOptions, opening: Opening): Promise<Result<Running, readonly string[]>> {
   const { loaded, log, stack } = opening;
+  const small = compilingProblem(loaded.config);
+  if (small !== null) return no([small]);
   const opened = await openParts({ loaded, clock: systemClock, log });
   if (!opened.ok) return no([opened.why]);
   const parts = opened.value;

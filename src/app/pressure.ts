@@ -14,6 +14,7 @@ import {
   type Pressure,
   type PressureSettings,
 } from '../pressure/pressure.js';
+import { compileBytes } from '../rego/rego.js';
 
 /** Part of a container's limit at which memory is short: the kernel counts more against it than the process sees. */
 const ceilingPart = 0.85;
@@ -29,10 +30,11 @@ export interface OpenPressure extends Pick<Pressure, 'enter' | 'stop'> {
 
 export function openPressure(config: Config, ports: { readonly meter: Meter; readonly log: Logger }): OpenPressure {
   const limit = containerLimit();
+  const compiling = config.policy.compile_on_reload ? compileBytes : 0; // beside us, and in the same container
   const settingsOf = (gateway: Config['gateway']): PressureSettings => ({
     maxRequests: gateway.max_requests_in_progress,
     maxLoopDelayMs: gateway.max_loop_delay_ms,
-    ceilingBytes: gateway.max_rss_bytes ?? (limit === null ? null : Math.floor(limit * ceilingPart)),
+    ceilingBytes: gateway.max_rss_bytes ?? (limit === null ? null : Math.floor(limit * ceilingPart) - compiling),
   });
   const settings = settingsOf(config.gateway);
   const memory = memoryReader();
@@ -65,6 +67,17 @@ export function memoryReader(readRss: () => number = () => process.memoryUsage.r
     const { used_heap_size: heapUsed, heap_size_limit: heapLimit } = getHeapStatistics();
     return { rss, heapUsed, heapLimit };
   };
+}
+
+/** Ours beside a compiler: what an idle process has, and room for requests. */
+const ownBytesMin = 192 * 1_048_576;
+
+/** @returns why Rego cannot be compiled in this container; asked before anything is compiled */
+export function compilingProblem(config: Config, limit = containerLimit()): string | null {
+  const least = (config.gateway.max_rss_bytes ?? ownBytesMin / ceilingPart) + compileBytes;
+  return !config.policy.compile_on_reload || limit === null || limit >= least
+    ? null
+    : `policy.compile_on_reload needs ${inMebibytes(compileBytes)} beside what memgate itself needs: the container's limit is ${inMebibytes(limit)}, give it at least ${inMebibytes(least)}, or build the bundle elsewhere (memgate policy build)`;
 }
 
 function shortAlready({ rss }: MemoryUse, ceiling: number | null): string | null {

@@ -94,6 +94,19 @@ export function readBundleFile(
   });
 }
 
+/**
+ * Verifies the signature of a directory of sources, as `opa sign` writes it: over all that belongs to the policy, its tests among it.
+ *
+ * @returns the id of the key that has signed it; null where no key is configured
+ */
+export function verifyDirectory(
+  files: ReadonlyMap<string, Uint8Array>,
+  verification: Verification,
+  place: string,
+): Promise<Result<string | null, readonly Problem[]>> {
+  return told(place, () => verifySignature(files, verification));
+}
+
 async function told<T>(place: string, read: () => Promise<T>): Promise<Result<T, readonly Problem[]>> {
   try {
     return ok(await read());

@@ -58,6 +58,20 @@ export const policy = z
       .describe(
         'Directory of cases (NAME.yaml): requests, each with the decision that is wanted. A policy that decides one of them otherwise is refused.',
       ),
+    sources: z
+      .string()
+      .min(1)
+      .optional()
+      .describe(
+        'Directory of Rego with its tests and data, compiled with compile_on_reload; a ConfigMap will do. Where verification names keys it must hold .signatures.json, as opa sign writes it.',
+      ),
+    compile_on_reload: z
+      .boolean()
+      .default(false)
+      .describe(
+        'Compile and test policy.sources at the start and at each reload, in a process of its own that needs up to 448 MiB. policy.bundle is then not read.',
+      )
+      .meta({ restart: true }),
     server: policyServer
       .optional()
       .describe(
@@ -68,5 +82,13 @@ export const policy = z
       .describe(
         'How long the source of the policy may go without a successful look before /ready says no; needs policy.server or reload.watch.',
       ),
+  })
+  .refine(({ compile_on_reload: compiles, sources }) => !compiles || sources !== undefined, {
+    path: ['sources'],
+    error: 'must name the directory that compile_on_reload is to compile',
+  })
+  .refine(({ compile_on_reload: compiles, server }) => !compiles || server === undefined, {
+    path: ['compile_on_reload'],
+    error: 'cannot be on together with policy.server: a policy has one source',
   })
   .describe('The policy.');

@@ -7,6 +7,9 @@ import type { Answer, RegoSources } from './port.js';
 import { compilerProblem } from './problems.js';
 import { sourceRevision } from './sources.js';
 
+/** What the process needs at most: the compiler's code and memory, and a JavaScript process around it. */
+export const compileBytes = 448 * 1_048_576;
+
 // JavaScript of that process; the compiler's own memory is bounded in the artefact.
 const heapMegabytes = 128;
 /** Check, test and build on a slow machine take a tenth of it; a policy without an end is ended by it. */

@@ -15,8 +15,11 @@ export interface NativeCall {
   readonly opa: Opa;
 }
 
-export const told = ({ stderr, code }: Ran): RegoProblem =>
-  compilerProblem('compiler_failed', stderr.trim() === '' ? `ended with ${String(code)}` : stderr.trim());
+/** Some commands tell their errors on standard output. */
+export function told({ stdout, stderr, code }: Ran): RegoProblem {
+  const text = `${stderr}${stdout}`.trim();
+  return compilerProblem('compiler_failed', text === '' ? `ended with ${String(code)}` : text);
+}
 
 /** Commands that tell errors as text only: the same errors with their places, from a command that knows those. */
 export async function placed({ scratch, opa }: NativeCall, ran: Ran): Promise<Answer<never>> {

@@ -1,4 +1,4 @@
-export { compileAside } from './aside.js';
+export { compileAside, compileBytes } from './aside.js';
 export { opaVersion } from './pin.js';
 export type {
   Answer,

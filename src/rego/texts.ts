@@ -11,11 +11,14 @@ const isPlain = (path: string): boolean =>
 
 const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
+/** Whose signature it is has been looked at before, by whoever knows the keys; the compiler would want them. */
+const isSource = ([path]: readonly [string, Uint8Array]): boolean => path !== '.signatures.json';
+
 /** Sources as text: both forms of the compiler get the same, and neither a path that leads out of its place. */
 export function textsOf(files: ReadonlyMap<string, Uint8Array>): Result<Texts, readonly RegoProblem[]> {
   const texts = new Map<string, string>();
   const problems: RegoProblem[] = [];
-  for (const [path, bytes] of [...files].sort(([a], [b]) => (a < b ? -1 : 1))) {
+  for (const [path, bytes] of [...files].filter(isSource).sort(([a], [b]) => (a < b ? -1 : 1))) {
     if (!isPlain(path)) {
       problems.push(compilerProblem('source_name', `"${path}" is not a plain path from the root of the bundle`));
       continue;

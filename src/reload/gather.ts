@@ -1,6 +1,7 @@
-import { dirname } from 'node:path';
+import { dirname, join } from 'node:path';
 import { loadConfig, type LoadedConfig } from '../config/config.js';
 import type { Content, Snapshot } from '../origin/origin.js';
+import { readSourceDirectory } from '../rego/rego.js';
 
 /** What a look at the files has seen. */
 export interface Seen {
@@ -12,6 +13,7 @@ export interface Seen {
 const packedBytesMax = 4 * 1_048_576;
 const publicKeyBytesMax = 65_536;
 const profileBytesMax = 1_048_576;
+const sourceBytesMax = 8 * 1_048_576;
 const isDocument = (name: string): boolean => /\.(?:yaml|yml|json)$/i.test(name);
 
 /** Reads the bytes of everything that a configuration names, before any of it is thought about: it has to be of one moment. */
@@ -19,7 +21,7 @@ export async function gatherSources(file: string, snapshot: Snapshot): Promise<v
   const loaded = await loadConfig(file, snapshot);
   if (!loaded.ok) return;
   const { config, resolvePath } = loaded.value;
-  const { bundle, data, cases, verification } = config.policy;
+  const { bundle, data, cases, verification, sources, compile_on_reload: compiles } = config.policy;
   const folder = (dir: string | undefined, isWanted: (name: string) => boolean): Promise<void> =>
     dir === undefined ? Promise.resolve() : snapshot.gather(resolvePath(dir), isWanted);
   await Promise.all([
@@ -29,7 +31,15 @@ export async function gatherSources(file: string, snapshot: Snapshot): Promise<v
     folder(data, isDocument),
     folder(cases, isDocument),
     folder(config.keys.manifests, isDocument),
+    compiles && sources !== undefined && gatherRego(resolvePath(sources), snapshot),
   ]);
+}
+
+/** The compiler reads a directory as a whole, and by itself; here its files only count as looked at. */
+async function gatherRego(dir: string, snapshot: Snapshot): Promise<void> {
+  const read = await readSourceDirectory(dir);
+  const paths = read.ok ? [...read.value.keys()] : [];
+  await Promise.all([snapshot.names(dir), ...paths.map((path) => snapshot.bytes(join(dir, path), sourceBytesMax))]);
 }
 
 type Verification = LoadedConfig['config']['policy']['verification'];

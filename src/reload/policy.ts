@@ -12,6 +12,7 @@ import {
 } from '../bundle/bundle.js';
 import { describeFailure, readCases, runCases } from '../cases/cases.js';
 import type { LoadedConfig } from '../config/config.js';
+import { compileDirectory } from './compile.js';
 
 /** What a bundle says of itself. */
 export type Claims = Pick<Bundle, 'serial' | 'notAfterMs' | 'signedBy'>;
@@ -36,23 +37,44 @@ export async function readPolicy(
   { ports, files = diskFiles, bytes: known = null }: PolicyReading,
 ): Promise<Result<ReadPolicy, readonly Problem[]>> {
   const { policy } = loaded.config;
-  const file = loaded.resolvePath(policy.bundle);
-  const bytes = known === null ? await files.bytes(file, packedBytesMax) : ok(known);
-  if (!bytes.ok) return no([fileProblem(file, bytes.why)]);
-  const bundleFile = known === null ? file : (policy.server?.url ?? file);
   const verification = await verificationOf(loaded, files);
   if (!verification.ok) return verification;
-  const bundle = await readBundle(bytes.value, verification.value, bundleFile);
-  if (!bundle.ok) return bundle;
-  tellUnverified(bundle.value, ports);
+  const read = await bundleOf(loaded, { files, known }, verification.value);
+  if (!read.ok) return read;
+  const { bundle, bytes, bundleFile } = read.value;
+  tellUnverified(bundle, ports);
   const dataDir = policy.data === undefined ? null : loaded.resolvePath(policy.data);
-  const made = await loadPolicy(
-    { bundle: bundle.value, bundleFile, dataDir, budgetMs: policy.budget_ms, files },
-    ports,
-  );
+  const made = await loadPolicy({ bundle, bundleFile, dataDir, budgetMs: policy.budget_ms, files }, ports);
   if (!made.ok) return made;
-  const { serial, notAfterMs, signedBy } = bundle.value;
-  return ok({ policy: made.value, claims: { serial, notAfterMs, signedBy }, bytes: bytes.value });
+  const { serial, notAfterMs, signedBy } = bundle;
+  return ok({ policy: made.value, claims: { serial, notAfterMs, signedBy }, bytes });
+}
+
+interface Found {
+  readonly bundle: Bundle;
+  readonly bytes: Buffer;
+  /** How problems name it. */
+  readonly bundleFile: string;
+}
+
+/** The bundle that is there already, the one of the file, or the one that the sources give. */
+async function bundleOf(
+  { config: { policy }, resolvePath }: LoadedConfig,
+  { files, known }: { readonly files: Files; readonly known: Buffer | null },
+  verification: Verification,
+): Promise<Result<Found, readonly Problem[]>> {
+  const sources = policy.compile_on_reload && policy.sources !== undefined ? resolvePath(policy.sources) : null;
+  if (sources !== null && known === null) {
+    const compiled = await compileDirectory(sources, verification);
+    return compiled.ok ? ok({ ...compiled.value, bundleFile: sources }) : compiled;
+  }
+  const file = resolvePath(policy.bundle);
+  const bytes = known === null ? await files.bytes(file, packedBytesMax) : ok(known);
+  if (!bytes.ok) return no([fileProblem(file, bytes.why)]);
+  const bundleFile = known === null ? file : (policy.server?.url ?? sources ?? file);
+  // A kept bundle that was compiled here has no signature of its own: that of its directory was verified then.
+  const bundle = await readBundle(bytes.value, sources === null ? verification : noVerification, bundleFile);
+  return bundle.ok ? ok({ bundle: bundle.value, bytes: bytes.value, bundleFile }) : bundle;
 }
 
 /** The public keys that the configuration names; those without which nothing is verified, where it names none. */

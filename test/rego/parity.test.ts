@@ -28,7 +28,7 @@ const wrongs: readonly { name: string; sources: RegoSources; file: string; row: 
       name: 'broken syntax',
       sources: sourcesOf({ [rule]: 'package memgate.authz\n\nallow if )\n' }),
       file: rule,
-    row: 3,
+      row: 3,
       code: 'rego_parse_error',
       says: /./,
     },
