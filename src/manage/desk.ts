@@ -1,8 +1,10 @@
 import { no, ok } from '../base/result.js';
 import { capped } from '../base/encoding.js';
+import { messageOf } from '../base/log.js';
 import { keyIdForm, matchesHash, parseKey, type KeyEntry } from '../identify/identify.js';
 import { isoTime } from '../manifests/manifests.js';
 import type { AuditEvent } from '../model/audit.js';
+import { Fault } from '../model/codes.js';
 import type {
   CheckedKey,
   Grantor,
@@ -28,6 +30,13 @@ import { reachOf } from './reach.js';
 import { rotationProblem } from './rotation.js';
 import { issuedOf, viewOf } from './view.js';
 import { expiryOf, grantProblems, wishProblems } from './wish.js';
+
+/** A key that is revoked without a record of it: told, but never a reason to let the key live. */
+const asLost = (thrown: unknown): Fault =>
+  new Fault(
+    'record.unavailable',
+    `the key is revoked and opens nothing any more, but ${messageOf(thrown)}: revoke it again to record it`,
+  );
 
 type Operation = 'create' | 'rotate' | 'revoke';
 const reasonMax = 256;
@@ -125,13 +134,14 @@ export class Desk implements KeyDesk {
       const already = entry.revoked !== null;
       const revoked = entry.revoked ?? { atMs: clock.nowMs(), reason: reason === '' ? 'no reason given' : reason };
       if (!already || this.#ledger.unsaved.has(id)) {
-        await this.#record('revoked', entry, { reason: revoked.reason });
-        // First the running process: a store that is broken must not keep a stolen key alive. The next try saves it.
+        const unrecorded = await this.#record('revoked', entry, { reason: revoked.reason }).catch(asLost);
+        // First the running process: a log or a store that is broken must not keep a stolen key alive. The next try records and saves it.
         ring.revoke(id, revoked);
         this.#ledger.unsaved.add(id);
         this.#apply('revoke', id, () => {
           store.revokeKey(id, revoked);
         });
+        if (unrecorded !== undefined) throw unrecorded;
         this.#ledger.unsaved.delete(id);
       }
       return ok({

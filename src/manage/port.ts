@@ -171,7 +171,7 @@ export interface KeyDesk {
 
 /**
  * What operators do with keys. An action is recorded before it takes effect.
- * Methods may throw Fault `record.unavailable` (then nothing was done) and `store.unavailable`.
+ * Methods may throw Fault `record.unavailable` (then nothing was done, but that a revoked key is revoked) and `store.unavailable`.
  */
 export interface KeyAdmin {
   as(grantor: Grantor): KeyDesk;

@@ -1,7 +1,7 @@
 import type { Policy } from '../authorize/authorize.js';
 import type { LoadedConfig } from '../config/config.js';
 import { spacesProblem } from '../identify/identify.js';
-import type { Profile } from '../resolve/resolve.js';
+import { looksUpItsSpace, type Profile } from '../resolve/resolve.js';
 import { credentialForm } from './credential.js';
 import type { Findings } from './findings.js';
 
@@ -36,6 +36,8 @@ export function checkNames({ config }: LoadedConfig, profile: Profile | null, fo
   }
 }
 
+type Wanted = NonNullable<LoadedConfig['config']['upstream']['credential']>;
+
 /** A credential that fits the server: one that takes the user from it must not get the same for everybody. */
 export function checkCredential({ config }: LoadedConfig, profile: Profile | null, found: Findings): void {
   const wanted = config.upstream.credential;
@@ -50,12 +52,31 @@ export function checkCredential({ config }: LoadedConfig, profile: Profile | nul
   for (const one of Object.keys(wanted.by_space ?? {}))
     if (!profile.isCanonical(one))
       found.tell(`upstream.credential.by_space.${one}`, `is no space of the profile: must match ${space.pattern}`);
+  checkFit(wanted, profile, found);
   const admin = wanted.mint?.admin_subject;
   if (admin !== undefined && profile.isCanonical(admin))
     found.tell(
       'upstream.credential.mint.admin_subject',
       `"${admin}" could be a space (${space.pattern}), and who has it the administrator: use a name that cannot`,
     );
+}
+
+/** What the profile knows to fail at the server: said at load, not by every request. */
+function checkFit({ by_space: bySpace, mint, ...rest }: Wanted, { data }: Profile, found: Findings): void {
+  const hasDefault = rest.from_env !== undefined || rest.from_file !== undefined;
+  const asking = data.routes.filter(looksUpItsSpace).map(({ id }) => id);
+  if (bySpace !== undefined && !hasDefault && asking.length > 0)
+    found.tell(
+      'upstream.credential.by_space',
+      `${data.name} is asked which space an object has before a space is known (${asking.join(', ')}): give a from_file or from_env beside it`,
+    );
+  const refused = new Set(data.upstream_credential?.refused_claims);
+  for (const claim of Object.keys(mint?.claims ?? {}))
+    if (refused.has(claim))
+      found.tell(
+        `upstream.credential.mint.claims.${claim}`,
+        `${data.name} refuses tokens with this claim: leave it out`,
+      );
 }
 
 const readsCredential = ({ data }: Profile): boolean => {

@@ -31,6 +31,11 @@ export const aboutFields = {
         .regex(/^[A-Za-z]{1,32}$/)
         .optional()
         .describe('The word before it.'),
+      refused_claims: z
+        .array(z.string().regex(/^[A-Za-z][A-Za-z0-9_-]{0,63}$/, 'must be the name of a claim'))
+        .max(32)
+        .optional()
+        .describe('Claims that a minted token must not have; a configuration that adds one is refused at load.'),
       note: text.optional().describe('What else must be known about it.'),
     })
     .optional()

@@ -20,6 +20,7 @@ import { decideSpaces } from './space.js';
 import type { Statement } from './statement.js';
 import { statedInTree } from './tree-rules.js';
 
+export { looksUpItsSpace } from './object.js';
 export { createMessageReader, type ReadMessage } from './message.js';
 export { builtInProfiles, findProfile } from './built-in.js';
 export { compileProfile, type Profile } from './compile.js';

@@ -99,17 +99,28 @@ t.test('createKey() shows the key once, keeps its hash, and is recorded before i
   t.equal(count('credentialOperation create success'), 1);
 });
 
-t.test('an action that cannot be recorded is not done', async (t) => {
+t.test('an action that cannot be recorded is not done, but a key is revoked all the same', async (t) => {
   const { desk, ring, store, audit, count } = bench(t);
   const made = await valueOf(desk.createKey(wish));
   audit.isBroken = true;
   await t.rejects(desk.createKey(wish));
   await t.rejects(desk.rotateKey(made.id, { force: true }));
-  await t.rejects(desk.revokeKey(made.id, 'test'));
   t.equal(ring.size(), 1);
   t.equal(store.keys().entries.length, 1);
-  t.equal(ring.find(made.id)?.revoked, null);
+  t.equal(ring.find(made.id)?.rotation, null);
+  await t.rejects(desk.revokeKey(made.id, 'stolen'), {
+    code: 'record.unavailable',
+    message: /is revoked and opens nothing any more, but no space left: revoke it again to record it/,
+  });
+  t.equal(ring.find(made.id)?.revoked?.reason, 'stolen', 'in force');
+  t.equal(store.findKey(made.id)?.revoked?.reason, 'stolen', 'and kept');
   t.equal(count('credentialOperation revoke failure'), 1);
+  t.notOk(audit.events.some(({ type }) => type === 'key.revoked'));
+  audit.isBroken = false;
+  t.match(await valueOf(desk.revokeKey(made.id, 'again')), { already: true, reason: 'stolen' });
+  t.equal(audit.events.filter(({ type }) => type === 'key.revoked').length, 1, 'recorded by the next try');
+  await valueOf(desk.revokeKey(made.id, 'again'));
+  t.equal(audit.events.filter(({ type }) => type === 'key.revoked').length, 1, 'once');
 });
 
 const invalid: readonly [name: string, change: Partial<KeyWish>, want: readonly RegExp[]][] = [

@@ -237,6 +237,18 @@ const refusedLoads = [
     credential: { by_space: bySpace, from_file: file('rest') },
     want: /by_space without a default/,
   },
+  {
+    name: 'a claim that the server refuses',
+    profile: 'memoric',
+    credential: { mint: { ...mint, claims: { aud: 'memory' } } },
+    want: /mint\.claims\.aud: memoric refuses tokens with this claim/,
+  },
+  {
+    name: 'no default for a server that is asked before a space is known',
+    profile: 'mem0',
+    credential: { by_space: bySpace },
+    want: /by_space: mem0 is asked which space an object has before a space is known \(.*\): give a from_file or from_env/,
+  },
 ];
 for (const { name, profile, credential, want } of refusedLoads) {
   await t.test(`refused at load: ${name}`, async (t) => {
