@@ -93,10 +93,14 @@ async function startOver(options: StartOptions, opening: Opening): Promise<Resul
   if (tight !== null) return no([tight]);
   const doors = await openDoors({ ...opening, parts }, generations.value);
   if (!doors.ok) return doors;
-  const { hash } = reloader.current();
+  const { hash, sources } = reloader.current();
   isStarted = true;
   const back = reloader.facts().rollback;
-  const facts = { generation: hash, ...(back !== null && { rolled_back_to: back.to }) };
+  const facts = {
+    generation: hash,
+    policy_revision: sources.policy.revision,
+    ...(back !== null && { rolled_back_to: back.to }),
+  };
   parts.auditLog.note(processEvent('system.started', facts)); // a full log makes us unready, it does not stop the start
   await generations.value.begin();
   const { urls, keyAdmin } = doors.value;

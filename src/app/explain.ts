@@ -1,5 +1,5 @@
 import type { AdminAction } from '../admin/admin.js';
-import { explainDecision, findDecision, policyAtHand, type Explanation } from '../review/review.js';
+import { explainDecision, findRecorded, policyAtHand, type Explanation } from '../review/review.js';
 import type { Reloader } from '../reload/reload.js';
 import type { Parts } from './parts.js';
 
@@ -17,10 +17,10 @@ export function createExplainer({ auditDir }: Pick<Parts, 'auditDir'>, reloader:
 }
 
 async function explained(auditDir: string, id: string, reloader: Reloader): Promise<Explanation | null> {
-  const record = await findDecision(auditDir, id);
-  if (record === null) return null;
+  const recorded = await findRecorded(auditDir, id);
+  if (recorded === null) return null;
   const { hash, sources } = reloader.current();
-  return explainDecision(record, policyAtHand(sources.policy, hash));
+  return explainDecision(recorded, policyAtHand(sources.policy, hash));
 }
 
 /** The same for the admin API. */

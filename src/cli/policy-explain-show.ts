@@ -18,10 +18,19 @@ function subjectText(subject: unknown): string | null {
   return `${kind} ${id}${typeof owner === 'string' ? ` of ${owner}` : ''}`;
 }
 
-function policyText({ policy, generation }: Explanation): string | null {
-  if (policy === null) return null;
-  const decided = { true: 'it decided', false: 'another generation decided', null: 'whether it decided is not known' };
-  return `revision ${policy.revision} (${decided[String(policy.decided) as keyof typeof decided]}${generation === null ? '' : `; generation ${generation}`})`;
+function policyText({ policy, generation, revision }: Explanation): string | null {
+  const when = generation === null ? '' : `; generation ${generation}`;
+  if (policy === null) return revision === null ? null : `revision ${revision} decided${when}`;
+  return `revision ${policy.revision} (${decidedText(policy, revision)}${when})`;
+}
+
+function decidedText(policy: NonNullable<Explanation['policy']>, revision: string | null): string {
+  if (policy.decided === true) return 'it decided';
+  if (revision !== null)
+    return revision === policy.revision
+      ? 'a generation with the same revision decided'
+      : `revision ${revision} decided`;
+  return policy.decided === null ? 'whether it decided is not known' : 'another generation decided';
 }
 
 function tierText({ tier, limit }: Explanation): string | null {

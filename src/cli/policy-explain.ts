@@ -6,7 +6,7 @@ import type { KeyView } from '../manage/manage.js';
 import { readProfile } from '../profiles/profiles.js';
 import {
   explainDecision,
-  findDecision,
+  findRecorded,
   openPolicy,
   policyAtHand,
   traceDecision,
@@ -67,10 +67,10 @@ async function recorded(options: ExplainCommand, id: string): Promise<Explanatio
   const client = place === null ? null : await controlClient(controlPath(place.dataDir));
   if (client !== null) return valueOf(await client.explain(id));
   const dir = await logDirOf(options);
-  const record = await findDecision(dir, id);
-  if (record === null) throw new CommandFailure(1, `no decision ${JSON.stringify(id)} is in the log ${dir}`);
+  const found = await findRecorded(dir, id);
+  if (found === null) throw new CommandFailure(1, `no decision ${JSON.stringify(id)} is in the log ${dir}`);
   const policy = await policyOf(options);
-  return explainDecision(record, policy === null ? null : policyAtHand(policy, null));
+  return explainDecision(found, policy === null ? null : policyAtHand(policy, null));
 }
 
 async function policyOf(options: ExplainCommand): Promise<Parameters<typeof policyAtHand>[0] | null> {
@@ -100,7 +100,7 @@ async function supposed(options: ExplainCommand): Promise<Explanation> {
     readonly: config.config.switches.readonly,
   });
   if (!record.ok) throw new CommandFailure(1, record.why);
-  const explanation = explainDecision(record.value, policyAtHand(policy, null));
+  const explanation = explainDecision({ record: record.value, revision: policy.revision }, policyAtHand(policy, null));
   const notes =
     key.state === 'active' ? [] : [`the key is ${key.state}: its credential is refused before the policy is asked`];
   return { ...explanation, notes: [...explanation.notes, ...notes, 'nothing was sent and nothing was recorded'] };

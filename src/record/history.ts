@@ -130,3 +130,31 @@ function decisionIn(bytes: Buffer, id: string): Readonly<Record<string, unknown>
   const record = readLink(bytes)?.intact === true ? parseRecord(bytes) : null;
   return record?.['id'] === id && typeof record['effect'] === 'string' ? record : null;
 }
+
+/** Half a gigabyte of segments of the usual size. */
+const lookBackSegments = 8;
+const begins: ReadonlySet<unknown> = new Set(['system.started', 'config.reloaded', 'config.rolled-back']);
+
+/**
+ * Revision of the policy of a generation, as the record of its beginning says; null where that is too far back.
+ *
+ * @param beforeMs a time at which it was in force, in Unix ms
+ */
+export async function findRevision(dir: string, generation: string, beforeMs: number): Promise<string | null> {
+  const mark = Buffer.from('"policy_revision":"');
+  const search = { found: null as string | null };
+  const spans = (await spansOf(dir)).filter(({ startMs }) => startMs <= beforeMs + slackMs).slice(-lookBackSegments);
+  for (const { name, limit } of spans.reverse()) {
+    if (search.found !== null) break;
+    await eachLine(join(dir, name), { limit }, ({ bytes, isComplete }) => {
+      if (isComplete && bytes.includes(mark)) search.found = revisionIn(bytes, generation) ?? search.found;
+    });
+  }
+  return search.found;
+}
+
+function revisionIn(bytes: Buffer, generation: string): string | null {
+  const record = readLink(bytes)?.intact === true ? parseRecord(bytes) : null;
+  const { type, generation: named, policy_revision: revision } = record ?? {};
+  return begins.has(type) && named === generation && typeof revision === 'string' ? revision : null;
+}

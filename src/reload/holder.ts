@@ -110,7 +110,12 @@ export class GenerationHolder implements Reloader {
     const wasBack = keeper.rollback();
     const isBack = mark !== null && mark.atMs !== wasBack?.atMs;
     try {
-      const facts = { generation: next.hash, before: before.hash, ...(mark !== null && { rolled_back_to: mark.to }) };
+      const facts = {
+        generation: next.hash,
+        before: before.hash,
+        policy_revision: sources.policy.revision,
+        ...(mark !== null && { rolled_back_to: mark.to }),
+      };
       await this.#record(actor, isBack ? 'config.rolled-back' : 'config.reloaded', facts);
       if (mark !== wasBack) await keeper.mark(mark);
     } catch (thrown) {

@@ -53,6 +53,8 @@ export interface Explanation {
   /** The limit that was tightest when it was tried. */
   readonly limit: unknown;
   readonly generation: string | null;
+  /** Revision of the policy that decided; null where that is not known. */
+  readonly revision: string | null;
   /** The policy that reasons and entries were compared with; null when none was at hand. */
   readonly policy: {
     readonly revision: string;
@@ -67,14 +69,20 @@ export interface Explanation {
 /** A record that the log holds, or the answer to a question that nobody sent, in the same form. */
 export type DecisionRecord = Fields;
 
+export interface Recorded {
+  readonly record: DecisionRecord;
+  /** Of the policy that decided; null where that is not known. */
+  readonly revision: string | null;
+}
+
 /**
  * Says why a decision is what it is, from its record alone; rules and entries are those of the policy at hand, and it is said whether
  * that is the one that decided.
  *
- * @param record as `findDecision` gives it
+ * @param recorded as `findRecorded` gives it
  * @param policy null where none is at hand: then the record's own facts remain
  */
-export function explainDecision(record: DecisionRecord, policy: PolicyAtHand | null): Explanation {
+export function explainDecision({ record, revision }: Recorded, policy: PolicyAtHand | null): Explanation {
   const asked = askedOf(record['input']);
   const decision = fieldsOf(record['decision']);
   const allow = typeof decision['allow'] === 'boolean' ? decision['allow'] : null;
@@ -105,6 +113,7 @@ export function explainDecision(record: DecisionRecord, policy: PolicyAtHand | n
     tier: tierOf(decision, asked),
     limit: record['limit'] ?? null,
     generation: textOf(record['generation']),
+    revision: decided === true ? (policy?.revision ?? null) : revision,
     policy: policy === null ? null : { revision: policy.revision, decided },
     input: record['input'] ?? null,
     notes: notesOf(record, policy, decided),

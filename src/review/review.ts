@@ -1,5 +1,5 @@
-export { findDecision } from '../record/record.js';
 export { adviseKeys, type Advice, type AdviceReport, type Rights } from './advise.js';
+export { findRecorded, type Recorded } from './find.js';
 export { policyAtHand } from './at-hand.js';
 export { comparePolicies, type Changed, type NamedInput, type PolicyDifference } from './compare.js';
 export {

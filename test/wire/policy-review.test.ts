@@ -110,7 +110,14 @@ t.test('after a reload the explanation says that another generation decided', as
   await program.writeConfig({ policy: { data } });
   t.equal((await program.reload()).status, 200);
   const told = await policy('explain', '--id', id, '--format', 'json');
-  t.match(JSON.parse(told.stdout), { policy: { decided: false }, notes: [/another generation decided/] });
+  const revision = /^[0-9a-f]{32}$/;
+  t.match(JSON.parse(told.stdout), { revision, policy: { decided: false }, notes: [/another generation decided/] });
+  const files = await policy('explain', '--id', id, '--log', program.auditDir, '--format', 'json');
+  t.match(
+    JSON.parse(files.stdout),
+    { revision, policy: { decided: null }, reasons: [{ code: 'space.forbidden' }] },
+    'from files alone',
+  );
   await program.writeConfig({});
   t.equal((await program.reload()).status, 200);
 });
