@@ -5,6 +5,7 @@ import t, { type Test } from 'tap';
 import { allRecords } from './support/audit.js';
 import { memgate, metric, recall, reload } from './support/client.js';
 import { howMany, inPackage } from './support/environment.js';
+import { inForce, told, until } from './support/generations.js';
 import { startLoad } from './support/load.js';
 import { makePlace, startProgram, type Place, type Program } from './support/program.js';
 import { openRecorder } from './support/recorder.js';
@@ -12,29 +13,6 @@ import { Volume } from './support/volume.js';
 
 const bundle = inPackage('policies/dist/memgate.tar.gz');
 const watching = { watch: true, debounce_ms: 20, rehash_interval_ms: 500 };
-
-interface Told {
-  readonly generation: string;
-  readonly problems?: readonly string[];
-  readonly difference?: Readonly<Record<string, unknown>>;
-}
-
-const told = (body: string): Told => JSON.parse(body) as Told;
-
-/** The generation in force, as an operator sees it. */
-async function inForce(program: Program, place: Place): Promise<string> {
-  const { stdout } = await memgate('status', '--data-dir', place.dataDir, '--format', 'json');
-  return (JSON.parse(stdout) as { generation: { hash: string } }).generation.hash;
-}
-
-async function until(is: () => Promise<boolean>, msMax = 10_000): Promise<boolean> {
-  const endMs = performance.now() + msMax;
-  while (performance.now() < endMs) {
-    if (await is()) return true;
-    await after(25);
-  }
-  return false;
-}
 
 const reloadsTried = async ({ probes }: Program): Promise<number> => {
   const counts = await metric(probes, 'config_reloads_total');
@@ -79,12 +57,12 @@ t.test(`RL-05: the link of a volume is swapped ${swaps} times at 50 Hz under loa
   const [one = {}, other = {}] = contents;
   volume.swap(one);
   const program = await startProgram(t, place);
-  const whole = new Set([await inForce(program, place)]);
+  const whole = new Set([await inForce(place)]);
   volume.swap(other);
-  t.ok(await until(async () => !whole.has(await inForce(program, place))), 'the watch sees the swap');
-  whole.add(await inForce(program, place));
+  t.ok(await until(async () => !whole.has(await inForce(place))), 'the watch sees the swap');
+  whole.add(await inForce(place));
   volume.swap(one);
-  t.ok(await until(async () => (await inForce(program, place)) === [...whole][0]), 'and the one back');
+  t.ok(await until(async () => (await inForce(place)) === [...whole][0]), 'and the one back');
 
   const load = startLoad({ gateway: program.gateway, key: place.keys.alpha, rate: 200 });
   const asking = new AbortController();
@@ -104,10 +82,7 @@ t.test(`RL-05: the link of a volume is swapped ${swaps} times at 50 Hz under loa
   }
   asking.abort();
   await asked;
-  t.ok(
-    await until(async () => (await inForce(program, place)) === [...whole][0]),
-    'the last content is in force in the end',
-  );
+  t.ok(await until(async () => (await inForce(place)) === [...whole][0]), 'the last content is in force in the end');
   const { sent, byStatus, errors } = await load.stop();
   t.strictSame(errors, []);
   t.strictSame([...byStatus], [[200, sent]], 'no request failed');
@@ -143,10 +118,10 @@ t.test(
     const texts = [text(0), text(1)] as const;
     writeFileSync(place.config, texts[0]);
     const program = await startProgram(t, place);
-    const first = await inForce(program, place);
+    const first = await inForce(place);
     writeFileSync(place.config, texts[1]);
-    t.ok(await until(async () => (await inForce(program, place)) !== first), 'a rewritten file is seen');
-    const second = await inForce(program, place);
+    t.ok(await until(async () => (await inForce(place)) !== first), 'a rewritten file is seen');
+    const second = await inForce(place);
 
     const asking = new AbortController();
     const answers: { status: number; body: string }[] = [];
@@ -175,7 +150,7 @@ t.test(
       answers.some(({ status }) => status === 200),
       'loads came through',
     );
-    t.ok(await until(async () => (await inForce(program, place)) === second), 'the last text is in force');
+    t.ok(await until(async () => (await inForce(place)) === second), 'the last text is in force');
     t.ok(
       await until(async () => (await metric(program.probes, 'config_last_reload_successful')).get('{}') === 1),
       'and no failure is left behind',
@@ -224,7 +199,7 @@ t.test('RL-13: what needs a restart is told whole, and nothing of it is applied'
   t.teardown(() => recorder.close());
   const place = await makePlace(t, recorder.url);
   const program = await startProgram(t, place);
-  const before = await inForce(program, place);
+  const before = await inForce(place);
   const change = { gateway: { listen: '127.0.0.1:1' }, audit: { dir: './elsewhere' }, enforcement: 'observe' };
   place.configure(change);
   const fields = ['gateway.listen', 'audit.dir'];
@@ -240,7 +215,7 @@ t.test('RL-13: what needs a restart is told whole, and nothing of it is applied'
       field,
     );
   t.match(told(body).difference, { needs_restart: fields });
-  t.equal(await inForce(program, place), before, 'the old generation is in force');
+  t.equal(await inForce(place), before, 'the old generation is in force');
   t.equal((await recall(program.gateway, place.keys.other)).status, 200);
   const other = await recall(program.gateway, 'engram_key_nobody');
   t.equal(other.status, 401, 'enforcement is what it was');
