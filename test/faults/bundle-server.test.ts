@@ -252,6 +252,6 @@ t.test('the same bundle from the same server is loaded by the real opa', async (
       .filter(({ status }) => status === 200)
       .map(({ headers }) => String(headers['user-agent']).split('/')[0]),
   );
-  t.ok(agents.has('memgate') && [...agents].some((agent) => agent.startsWith('Open')), [...agents].join(', '));
+  t.ok(agents.has('memgate') && [...agents].some((agent) => agent?.startsWith('Open')), [...agents].join(', '));
   t.equal(await program.stop(), 0);
 });

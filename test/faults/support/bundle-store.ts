@@ -34,7 +34,7 @@ export class BundleStore {
       response.writeHead(status, { etag: this.etag, 'content-type': type });
       response.end(status === 200 ? this.#bytes : undefined);
     };
-    const waits = /wait=(\d+)/.exec(request.headers.prefer ?? '')?.[1];
+    const waits = /wait=(\d+)/.exec(String(request.headers.prefer ?? ''))?.[1];
     if (!this.holds || waits === undefined || known !== this.etag) {
       answer();
       return;
