@@ -2,7 +2,7 @@ import type { ServerResponse } from 'node:http';
 import { systemClock } from '../base/clock.js';
 import { kept } from '../base/kept.js';
 import { messageOf, type Logger } from '../base/log.js';
-import { createAdmin, type AdminActions } from '../admin/admin.js';
+import { createAdmin } from '../admin/admin.js';
 import type { CloseStack } from '../base/close-stack.js';
 import type { Config, LoadedConfig } from '../config/config.js';
 import {
@@ -19,8 +19,9 @@ import type { RawRequest } from '../model/request.js';
 import type { ShedCode } from '../pressure/pressure.js';
 import { startProbes } from '../probes/probes.js';
 import type { Reloader } from '../reload/reload.js';
+import { adminActions } from './admin-actions.js';
 import { openCallListener } from './calls-listener.js';
-import { explainAction, type Explainer } from './explain.js';
+import type { Explainer } from './explain.js';
 import type { Parts } from './parts.js';
 import type { Status } from './status.js';
 
@@ -82,20 +83,6 @@ export async function openListeners(context: ListenersContext): Promise<Listener
   const urls = { gateway: urlOf(gateway), admin: urlOf(admin), probes: probesUrl };
   return { urls: calls === null ? urls : { ...urls, grpc: urlOf(calls) } };
 }
-
-const adminActions = ({ status, reloader, explain }: ListenersContext): AdminActions => ({
-  'admin.health': async () => ({ status: 200, body: await status.detailed() }),
-  'admin.explain': explainAction(explain),
-  'admin.reload': async ({ actor, query }) => {
-    const result = await reloader.reload(actor, { dryRun: query.get('dry_run') === 'true' });
-    return { status: result.ok ? 200 : 422, body: status.reloadAnswer(result) };
-  },
-  'admin.rollback': async ({ actor, query }) => {
-    const wish = { dryRun: query.get('dry_run') === 'true', backTo: query.get('to') ?? null };
-    const result = await reloader.reload(actor, wish);
-    return { status: result.ok ? 200 : 422, body: status.reloadAnswer(result) };
-  },
-});
 
 interface Opening {
   /** Where the configuration says so. */

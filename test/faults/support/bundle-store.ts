@@ -13,12 +13,18 @@ export class BundleStore {
   /** Answers instead of the bundle while it is set. */
   fault: ((response: ServerResponse) => void) | null = null;
   holds = false;
+  /** Served under `/plain.tar.gz`: for who has no engine for WebAssembly. */
+  plain: Buffer | null = null;
   token: string | null = null;
   url = '';
   #bytes: Buffer;
   readonly #waiting = new Set<() => void>();
   readonly #server = createServer((request, response) => {
     const known = request.headers['if-none-match'];
+    if (this.plain !== null && request.url === '/plain.tar.gz') {
+      response.writeHead(200, { 'content-type': 'application/gzip' }).end(this.plain);
+      return;
+    }
     const told = (status: number): void => void this.asked.push({ headers: request.headers, status });
     const answer = (): void => {
       if (response.destroyed) return;
