@@ -65,8 +65,11 @@ export function readCoverage(value: unknown): Coverage | null {
   const read = coverageForm.safeParse(value);
   if (!read.success) return null;
   const files = Object.entries(read.data.files).map(([path, { coverage, not_covered: missed }]) => {
-    const ranges = (missed ?? []).map(({ start, end }) => [start.row, end.row] as const);
-    return [plainPath(path), { percent: coverage, missed: ranges }] as const;
+    // A row with several expressions comes several times.
+    const ranges = new Map(
+      (missed ?? []).map(({ start, end }) => [`${start.row} ${end.row}`, [start.row, end.row] as const]),
+    );
+    return [plainPath(path), { percent: coverage, missed: [...ranges.values()] }] as const;
   });
   return { percent: read.data.coverage, files: new Map(files.sort(([a], [b]) => (a < b ? -1 : 1))) };
 }

@@ -26,7 +26,7 @@ const wrongs: readonly { name: string; sources: RegoSources; file: string; row: 
   [
     {
       name: 'broken syntax',
-      sources: sourcesOf({ [rule]: 'package memgate.authz\n\nallow if )\n' }),
+      sources: sourcesOf({ [rule]: 'package memgate.authz\n\nallow := := 1\n' }),
       file: rule,
       row: 3,
       code: 'rego_parse_error',
