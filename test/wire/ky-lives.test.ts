@@ -84,6 +84,8 @@ await wireCase(t, program, { name: 'KY-08', allow: { hashes: true, untracked: tr
 
 /** An exchange that lasts for a second holds a lease, and then the revocation ends it: leases.test.ts has that half. */
 const shortMs = 800;
+/** Within this time leases are looked at. */
+const sweptMs = 300;
 
 /** Revokes a key while a request of it is upstream. @returns what the client gets, or null where it took so long that a lease may have ended it */
 async function revokedUpstream(one: Case): Promise<string | undefined | null> {
@@ -97,6 +99,7 @@ async function revokedUpstream(one: Case): Promise<string | undefined | null> {
   await one.recorder.until(() => held.length === 1);
   const revoked = await desk?.keys.revokeKey(key.id, 'test');
   one.t.equal(revoked?.ok, true, 'revoked');
+  await sleep(sweptMs);
   const tookMs = performance.now() - fromMs;
   held[0]?.write('HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nlate');
   const [answer] = (await running).answers;
