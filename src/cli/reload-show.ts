@@ -34,8 +34,12 @@ function changeLines(generation: JsonValue | undefined, changes: Part): string {
     ...['added', 'removed', 'changed'].map((how): Row => [`keys ${how}`, namesOf(partOf(changes['keys'])[how])]),
     ...listOf(changes['key_changes']).map(partOf).map(keyRow),
   ];
-  const refused = listOf(changes['refused_keys']);
-  return `${facts(rows)}${refused.length === 0 ? '' : `keys left out:\n${linesOf(refused, '  ')}`}`;
+  return `${facts(rows)}${listed('keys left out', changes['refused_keys'])}${listed('warnings', changes['warnings'])}`;
+}
+
+function listed(title: string, values: JsonValue | undefined): string {
+  const lines = listOf(values);
+  return lines.length === 0 ? '' : `${title}:\n${linesOf(lines, '  ')}`;
 }
 
 function policyText({ before, after, serial_before: from, serial_after: to }: Part): string | null {

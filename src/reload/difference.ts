@@ -48,6 +48,8 @@ export interface Difference {
   readonly key_changes: readonly KeyChange[];
   /** Key entries that were left out, with their places. */
   readonly refused_keys: readonly string[];
+  /** What was taken, and refuses callers: tiers that the policy does not hold. */
+  readonly warnings: readonly string[];
 }
 
 const entriesPerTurn = 512;
@@ -69,6 +71,7 @@ export async function compare(before: Sources, after: Sources, dryRun: boolean):
     tiers: before.policy.parts.get('tiers') !== after.policy.parts.get('tiers'),
     ...keys,
     refused_keys: after.manifests.refused.map(describeProblem),
+    warnings: after.warnings,
   };
 }
 

@@ -22,6 +22,7 @@ import { Findings } from './findings.js';
 import { contentOf, gatherSources, seenIn, type Seen } from './gather.js';
 import { asTheyAre, configOf, readKeys, type Reading } from './reading.js';
 import { failingCases, readPolicy, type Claims } from './policy.js';
+import { tierWarnings } from './tiers.js';
 
 /** Everything a generation is made of, read once, checked together, and nothing of it in force yet. */
 export interface Sources {
@@ -36,6 +37,8 @@ export interface Sources {
   readonly modes: ReadonlySet<AuthMode>;
   readonly allowedHosts: ReadonlySet<string>;
   readonly isTrustedProxy: (address: string) => boolean;
+  /** What is in order, and surely not meant. */
+  readonly warnings: readonly string[];
   /** Names all of it. */
   readonly hash: string;
   /** What it was read from, to be kept. */
@@ -99,7 +102,9 @@ async function readFrom(
   const hash = nameOf([loaded.value.digest, JSON.stringify(profile.data), policy.digest, JSON.stringify(entries)]);
   const content = reading.content ?? (await contentOf(loaded.value, snapshot, bundle));
   const made = { loaded: loaded.value, profile, policy, claims, manifests: { entries, refused }, tokens, credential };
-  return ok({ ...made, ...settings, hash, content });
+  const warnings = tierWarnings(policy, storeKeys, context.ports.clock.nowMs());
+  for (const message of warnings) context.ports.log.warn('policy.tier-unknown', { message });
+  return ok({ ...made, ...settings, warnings, hash, content });
 }
 
 interface Files {

@@ -207,6 +207,7 @@ t.test('the tables show what is there, and nothing in it steers the terminal', a
       key_changes: [{ id: 'k3', fields: ['spaces'], gained: ['spaces:beta'], lost: ['tier:pro'] }],
       keys: { added: ['k1', 'k2'], removed: [], changed: [] },
       refused_keys: ['keys.yaml:3:1: \u001b[31mbad'],
+      warnings: ['no tier \u001b[31mfree'],
     },
   });
   t.ok(isDone);
@@ -216,7 +217,7 @@ t.test('the tables show what is there, and nothing in it steers the terminal', a
     /^routes added +r1\npolicy +p1 → p2 \(serial 7\)\ndata changed +roles\ntiers +changed\nkeys added +k1, k2\nkeys removed +-\n/m,
   );
   t.match(reloaded, /^ {2}k3 +\+spaces:beta -tier:pro$/m);
-  t.match(reloaded, /^keys left out:\n {2}keys\.yaml:3:1: [^\u001b]*bad\n$/m);
+  t.match(reloaded, /^keys left out:\n {2}keys\.yaml:3:1: [^\u001b]*bad\nwarnings:\n {2}no tier [^\u001b]*free\n$/m);
   t.notMatch(reloaded, '\u001b');
   const status = showStatus({
     components: { store: { ready: false, reason: 'gone' } },

@@ -1,3 +1,4 @@
+import { readFileSync, writeFileSync } from 'node:fs';
 import t from 'tap';
 import { H, J, SA } from './support/cases.js';
 import { good } from './support/invariants.js';
@@ -51,6 +52,32 @@ await t.test('a sliding window refuses what is over its rate, and says when to c
     subject: { id: key.id },
   });
   t.equal((await send(program.port, good(program))).answers[0]?.status, 200, 'others are not touched');
+});
+
+await t.test('a reload tells of tiers that somebody has and the policy does not', async (t) => {
+  const before = await program.reload();
+  t.match(before.body.difference.warnings, [
+    /^the tier of keys that name none, "free", is not one of the policy's tiers/,
+  ]);
+  t.equal(before.body.difference.warnings.length, 1, 'and of nothing else');
+  const wish = ['--name', 'stored', '--spaces', 'alpha', '--permissions', 'MemoryRead', '--tier', 'windowed'];
+  const made = await program.command(['auth', 'create-key', ...wish, '--format', 'json']);
+  t.equal(made.code, 0, made.stderr);
+  const { id, key } = JSON.parse(made.stdout) as { readonly id: string; readonly key: string };
+  const ended = await program.command(['auth', 'create-key', ...wish, '--format', 'json']);
+  await program.command(['auth', 'revoke-key', JSON.parse(ended.stdout).id, '--yes', '--reason', 'test']);
+  const tiers = readFileSync(`${data}/tiers.yaml`, 'utf8');
+  writeFileSync(`${data}/tiers.yaml`, tiers.replace('windowed:', 'free:'));
+  await program.writeManifest();
+  const { status, body } = await program.reload();
+  t.equal(status, 200);
+  t.match(body.difference.warnings, [new RegExp(`^"windowed", the tier of ${id} in the store, is not`)]);
+  t.equal(body.difference.warnings.length, 1, 'a revoked key needs no tier');
+  const [answer] = (await send(program.port, as(key))).answers;
+  t.equal(answer?.status, 403, 'as it says');
+  t.match((await recordOf(answer?.header('x-request-id'), 0)).reasons, ['tier.unknown']);
+  writeFileSync(`${data}/tiers.yaml`, tiers);
+  t.equal((await program.reload()).status, 200);
 });
 
 await t.test('upstream.busy: a full queue is said at once, and what waits gets its turn', async (t) => {
