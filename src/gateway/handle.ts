@@ -5,7 +5,7 @@ import type { Admission } from '../model/proofs.js';
 import type { CleanRequest, RawRequest } from '../model/request.js';
 import { newTrail, type Outcome, type Trail } from '../model/trail.js';
 import { answerHeaders, asFault, respond } from './respond.js';
-import type { Generation, Stages } from './stages.js';
+import type { AdmittingStages, Generation } from './stages.js';
 
 export type Handle = (raw: RawRequest, response: ServerResponse, generation: Generation) => Promise<void>;
 
@@ -58,7 +58,12 @@ async function pass(
   return forwarded.ok ? forwarded.value : respond({ why: forwarded.why, trail, response, answers });
 }
 
-async function admit(stages: Stages, request: CleanRequest, trail: Trail): Promise<Result<Admission, Refusal | Fault>> {
+/** Who, what, whether and how often, in this order for requests and for the messages of calls. */
+export async function admit(
+  stages: AdmittingStages,
+  request: CleanRequest,
+  trail: Trail,
+): Promise<Result<Admission, Refusal | Fault>> {
   const identified = stages.identify(request); // a promise on a cache miss only
   const identity = identified instanceof Promise ? await identified : identified;
   if (!identity.ok) return identity;

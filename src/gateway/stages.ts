@@ -30,6 +30,14 @@ export interface Stages {
   readonly forward: Forward;
 }
 
+/** The steps from the credential to the limits. A head that says little is enough for them. */
+export type AdmittingStages = Pick<Stages, 'identify' | 'preview' | 'authorize' | 'limit'> & {
+  readonly resolve: (
+    request: CleanRequest,
+    subject: Subject,
+  ) => Result<Pick<Head, 'preview' | 'asksFirst' | 'complete'>, Refusal>;
+};
+
 export interface AnswerOptions {
   readonly legacyLimitHeaders: boolean;
   readonly ietfLimitHeaders: boolean;

@@ -1,10 +1,9 @@
 import { no, ok, type Result } from '../base/result.js';
 import { Fault, type Refusal } from '../model/codes.js';
-import type { Admission } from '../model/proofs.js';
-import type { CleanRequest } from '../model/request.js';
 import type { SpaceSet } from '../model/target.js';
 import type { Trail } from '../model/trail.js';
 import type { Sendable } from '../forward/forward.js';
+import { admit, type AdmittingStages } from '../gateway/gateway.js';
 import type { FirstMessage, LaterMessage } from './body.js';
 import type { CallGeneration } from './stages.js';
 
@@ -18,7 +17,7 @@ export interface Question {
 }
 
 /**
- * One message, from its head to its record: the same order as that of a request. What is not a message is refused in every mode.
+ * One message, from its head to its record, in the order of a request. What is not a message is refused in every mode.
  *
  * @throws Fault where something is broken; then nothing may go upstream
  */
@@ -29,7 +28,7 @@ export async function decide(question: Question): Promise<Result<Sendable, Refus
   if (!request.ok) return request;
   trail.request = request.value;
 
-  const admission = await admit(question, request.value).catch((thrown: unknown) => {
+  const admission = await admit(stagesFor(question), request.value, trail).catch((thrown: unknown) => {
     if (enforcement !== 'enforce' && thrown instanceof Fault) return no(thrown);
     throw thrown;
   });
@@ -47,22 +46,14 @@ export async function decide(question: Question): Promise<Result<Sendable, Refus
   return ok({ proof, message });
 }
 
-async function admit(question: Question, request: CleanRequest): Promise<Result<Admission, Refusal | Fault>> {
-  const { generation, trail, body, first } = question;
-  const { stages } = generation;
-  const identity = await stages.identify(request);
-  if (!identity.ok) return identity;
-  trail.subject = identity.value.subject;
-
-  const head = stages.resolve(request, first);
-  if (!head.ok) return head;
-  body.streaming = head.value.streaming;
-
-  const target = await head.value.complete();
-  if (!target.ok) return target;
-  trail.target = target.value;
-
-  const permit = stages.authorize(identity.value, target.value, trail);
-  if (!permit.ok) return permit;
-  return stages.limit(permit.value, trail);
+/** The steps of a request; what resolve finds out about the call is told to the body, which is read by it. */
+function stagesFor({ generation: { stages }, body, first }: Question): AdmittingStages {
+  return {
+    ...stages,
+    resolve: (request) => {
+      const head = stages.resolve(request, first);
+      if (head.ok) body.streaming = head.value.streaming;
+      return head;
+    },
+  };
 }

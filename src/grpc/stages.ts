@@ -3,7 +3,7 @@ import type { Generation, Stages } from '../gateway/gateway.js';
 import type { ResolveCall } from '../resolve/resolve.js';
 
 /** The steps of a message. They are those of a request; only the message and the way on are different. */
-export type CallStages = Omit<Stages, 'resolve' | 'forward' | 'preview'> & {
+export type CallStages = Omit<Stages, 'resolve' | 'forward'> & {
   readonly resolve: ResolveCall;
   readonly forward: ForwardCall;
 };

@@ -7,6 +7,7 @@ import type { RouteFacts, SpaceSet } from '../model/target.js';
 import type { Profile } from './compile.js';
 import { compileMethods, type CompiledMethod } from './grpc-compile.js';
 import { spacesOfCall } from './grpc-space.js';
+import type { Head } from './head.js';
 
 export interface CallContext {
   readonly profile: Profile;
@@ -15,7 +16,7 @@ export interface CallContext {
 }
 
 /** What the head of a call says. */
-export interface CallHead {
+export interface CallHead extends Pick<Head, 'preview' | 'asksFirst'> {
   readonly streaming: CompiledMethod['data']['streaming'];
   /** As it is, unless a word in the message makes it something else. */
   readonly route: RouteFacts;
@@ -42,6 +43,8 @@ export function createResolveCall(context: CallContext): ResolveCall {
     const method = methods.get(request.path);
     if (method === undefined) return no(refuse('resolve.unknown-route', 'not a method of the profile'));
     return ok({
+      preview: null, // without its message a call is nothing yet
+      asksFirst: false,
       streaming: method.data.streaming,
       route: method.facts,
       complete: async () => {
