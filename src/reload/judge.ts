@@ -73,7 +73,9 @@ function factsNow({ stages }: Law, { target }: Permit, { subject }: Identity): R
 function callNow({ calls }: Law, { target }: Permit): Result<HeadFacts, Refusal> {
   const head = calls === null ? null : calls.stages.resolve(target.request, null);
   if (head === null) return no(refuse('resolve.unknown-route', 'there is no listener for gRPC any more'));
-  return head.ok ? ok({ ...target.facts, route: head.value.route }) : head;
+  if (!head.ok) return head;
+  const route = head.value.routeNow(target.facts.route) ?? target.facts.route;
+  return ok({ ...target.facts, route });
 }
 
 /** Whether a space is known may have changed. */

@@ -16,7 +16,7 @@ export interface CallContext {
 }
 
 /** What the head of a call says. */
-export interface CallHead extends Pick<Head, 'preview' | 'asksFirst'> {
+export interface CallHead extends Pick<Head, 'preview' | 'asksFirst' | 'routeNow'> {
   readonly streaming: CompiledMethod['data']['streaming'];
   /** As it is, unless a word in the message makes it something else. */
   readonly route: RouteFacts;
@@ -47,6 +47,7 @@ export function createResolveCall(context: CallContext): ResolveCall {
       asksFirst: false,
       streaming: method.data.streaming,
       route: method.facts,
+      routeNow: (then) => ruledNow(method, then),
       complete: async () => {
         const body = await request.body.collect(context.maxMessageBytes);
         return body.ok ? targetOf(context, { request, method, first, message: body.value }) : body;
@@ -113,6 +114,13 @@ function contentProblem({ data }: CompiledMethod, texts: ReadonlyMap<string, str
   if (refused !== undefined) return refuse('resolve.body', `field ${refused} must be empty`);
   const present = data.field_rules.filter(({ is_present: asks, field }) => asks === true && texts.has(field));
   return present.length > 1 ? refuse('resolve.body', 'two fields of which one may stand') : null;
+}
+
+/** What was in the message is gone; the rule that it met says the same action, and maybe another right by now. */
+function ruledNow({ data, facts }: CompiledMethod, then: RouteFacts): RouteFacts {
+  const rule = data.field_rules.find(({ action }) => action === then.action);
+  if (then.action === facts.action || rule === undefined) return facts;
+  return { ...facts, action: rule.action, permission: rule.permission };
 }
 
 /** A word in a string can make a call something else (a query language that also writes), and so can a message within it. */

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import t from 'tap';
 import type { AuditRecord } from '../wire/support/audit.js';
 import { startProgram } from '../wire/support/program.js';
@@ -12,6 +13,8 @@ const port = Number(/"grpc":"http:\/\/127\.0\.0\.1:(\d+)"/.exec(program.stderr)?
 const caller = new Caller(port);
 t.teardown(() => caller.close());
 
+/** Within this time leases are looked at. */
+const sweptMs = 600;
 const { KA, KR, KALL, KX } = program.keys;
 const by = (key: { readonly text: string }, more: Readonly<Record<string, string>> = {}): Record<string, string> => ({
   authorization: `Bearer ${key.text}`,
@@ -183,7 +186,7 @@ t.test('each message of a stream is a decision of its own, and a no ends the cal
   const end = ended(call);
   call.write(note('alpha', 'one'));
   call.write(note('alpha', 'two'));
-  await answered(call, 2);
+  await answered(call, 1);
   call.write(note('beta', 'three'));
   const done = await end;
   t.equal(done.code, status.PERMISSION_DENIED);
@@ -250,6 +253,20 @@ t.test('a message within the message names its own right, and no other space', a
   t.equal((await flow(KR, { recall: { cue: 'x' } })).code, status.OK);
   t.equal((await flow(KR, { remember: {} })).code, status.PERMISSION_DENIED);
   t.equal((await flow(KA, { remember: { memory_space_id: 'beta' } })).code, status.INVALID_ARGUMENT);
+});
+
+t.test('a call that lasts is looked at again by the right that its message named', async (t) => {
+  const call = caller.open('MemoryFlow', by(KR));
+  const end = ended(call);
+  call.write({ memory_space_id: 'alpha', recall: { cue: 'x' } });
+  await answered(call, 1);
+  await sleep(sweptMs);
+  call.write({ memory_space_id: 'alpha', recall: { cue: 'y' } });
+  await answered(call, 1);
+  call.end();
+  const done = await end;
+  t.equal(done.code, status.OK, 'a reader may read on');
+  t.equal(done.answers.length, 2);
 });
 
 t.test('who leaves breaks its call off at the memory server too', async (t) => {
