@@ -38,7 +38,7 @@ for (const page of pages) {
     t.test(`${page} does what it says`, async (t) => {
       const directory = t.testdir();
       const path = workplace(directory);
-      const { printed, code } = await runBlocks(blocks, { directory, path, msMax: 120_000, shell });
+      const { printed, code } = await runBlocks(blocks, { directory, path, msMax: 300_000, shell });
       for (const [index, { line, output }] of blocks.entries()) {
         const text = printed[index];
         const missing =
