@@ -212,6 +212,10 @@ export const fixes = {
     'The request costs more than the limit can ever hold, so that waiting does not help.',
     'Operators: raise the burst of the tier above the cost of the route.',
   ],
+  'policy.expired': [
+    'The `not_after` of the policy bundle has passed, and `policy.verification.enforce_not_after` is true. Nothing was forwarded.',
+    'Operators: sign the policy anew with a higher serial and a later `not_after`, and reload with `memgate reload`; the admin listener refuses requests as well.',
+  ],
   'policy.failed': [
     'The policy broke: it threw, ran out of memory, or answered in an unknown form. Nothing was forwarded.',
     'Operators: the log names the cause. Go back to the last good bundle with a reload; the metric of policy errors counts these.',

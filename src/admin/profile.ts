@@ -45,7 +45,7 @@ export const adminProfile: Profile = compileProfile(
 const yesOrNo = /^(?:true|false)$/;
 /** What a query may say, by route. A misspelt `dry_run` must not be left unheard. */
 export const adminQueries: Readonly<Record<string, Readonly<Record<string, RegExp>>>> = {
-  'admin.reload': { dry_run: yesOrNo },
+  'admin.reload': { dry_run: yesOrNo, allow_rollback: yesOrNo },
   'admin.rollback': { dry_run: yesOrNo, to: /^[0-9a-f]{6,32}$/ },
 };
 

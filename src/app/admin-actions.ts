@@ -3,18 +3,20 @@ import type { Reloader } from '../reload/reload.js';
 import { explainAction, type Explainer } from './explain.js';
 import type { Status } from './status.js';
 
-interface ActionsContext {
+interface AdminContext {
   readonly status: Status;
   readonly reloader: Reloader;
   readonly explain: Explainer;
 }
 
-/** What the routes of operators do. */
-export const adminActions = ({ status, reloader, explain }: ActionsContext): AdminActions => ({
+/** What the operators' routes do. */
+export const adminActions = ({ status, reloader, explain }: AdminContext): AdminActions => ({
   'admin.health': async () => ({ status: 200, body: await status.detailed() }),
   'admin.explain': explainAction(explain),
   'admin.reload': async ({ actor, query }) => {
-    const result = await reloader.reload(actor, { dryRun: query.get('dry_run') === 'true' });
+    const isSet = (name: string): boolean => query.get(name) === 'true';
+    const wish = { dryRun: isSet('dry_run'), allowRollback: isSet('allow_rollback') };
+    const result = await reloader.reload(actor, wish);
     return { status: result.ok ? 200 : 422, body: status.reloadAnswer(result) };
   },
   'admin.rollback': async ({ actor, query }) => {

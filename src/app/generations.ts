@@ -21,6 +21,7 @@ import {
   type SourceContext,
 } from '../reload/reload.js';
 import type { Parts } from './parts.js';
+import { serialsOf } from './serials.js';
 
 export interface GenerationsContext {
   readonly loaded: LoadedConfig;
@@ -48,12 +49,14 @@ export async function openGenerations(context: GenerationsContext): Promise<Resu
   const server = await serverOf(context);
   const storeKeys = (): readonly KeyEntry[] => parts.store.keys().entries;
   const ports = { clock: systemClock, meter: parts.meter, log, watchdog };
-  const sources: SourceContext = { ...start, storeKeys, ports, server };
+  const sources: SourceContext = { ...start, storeKeys, ports, server, serials: serialsOf(loaded) };
   const read = await firstSources(sources, { keeper: keeper.value, config: loaded.config, dir });
   if (!read.ok) return read;
   for (const problem of read.value.manifests.refused) log.error('keys.refused', { problem: describeProblem(problem) });
   const rollback = keeper.value.rollback();
   if (rollback !== null) log.warn('config.rolled-back', { to: rollback.to, at: new Date(rollback.atMs).toISOString() });
+  const { accept } = read.value.admitted;
+  if (accept !== null) await sources.serials.keep(accept);
   parts.ring.replaceManifests(read.value.manifests.entries);
   const first = buildGeneration(read.value, parts);
   const reloader = await createReloader(first, { sources, parts, audit: parts.auditLog, log, keeper: keeper.value });

@@ -39,6 +39,8 @@ export function generationFacts(reloader: Reloader, server: BundleServer | null)
       profile: sources.profile.data.name,
       policy_revision: sources.policy.revision,
       policy_serial: sources.claims.serial,
+      policy_signed_by: sources.claims.signedBy,
+      policy_not_after: isoOf(sources.claims.notAfterMs),
       files_sha256: sources.seen.digest,
       side_doors: sources.profile.data.side_doors.map(({ port, what }) => `${what} on port ${String(port)}`),
       rolled_back:

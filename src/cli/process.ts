@@ -29,7 +29,14 @@ export function reloadCommand(program: Command): void {
       'Make the running process read configuration, profile, policy and key manifests again; a failure keeps everything as it is.',
     )
     .addOption(dryRunOption())
-    .action((options: ReloadOptions) => reloadWith(options, { dryRun: options.dryRun }));
+    .option(
+      '--allow-rollback',
+      'take a policy bundle with a lower serial than the one before it, this once; recorded',
+      false,
+    )
+    .action((options: ReloadOptions & { readonly allowRollback: boolean }) =>
+      reloadWith(options, { dryRun: options.dryRun, allowRollback: options.allowRollback }),
+    );
 }
 
 /** `memgate rollback` */

@@ -24,6 +24,7 @@ export function crossFaults(config: Config): readonly CrossFault[] {
     sizes,
     times,
     staleness,
+    serials,
   ];
   return checks.flatMap((check) => check(config)).filter((found) => found !== false && found !== undefined);
 }
@@ -185,6 +186,17 @@ function sizes({ audit, gateway, upstream: { objects } }: Config): (CrossFault |
       fault(
         'gateway.inspect_max_bytes_in_progress',
         `must be ≥ inspect_max_bytes, here ${String(gateway.inspect_max_bytes)}`,
+      ),
+  ];
+}
+
+function serials({ policy: { verification }, data_dir_persistent: isPersistent }: Config): (CrossFault | false)[] {
+  if (verification === undefined || isPersistent || !verification.require_serial) return [];
+  return [
+    verification.min_serial === undefined &&
+      fault(
+        'policy.verification.min_serial',
+        'is needed where data_dir_persistent is false: after a restart nobody would know which policy is the newest',
       ),
   ];
 }

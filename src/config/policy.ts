@@ -29,6 +29,23 @@ const verification = z
       .describe(
         'Key id → `algorithm`, `public_key_file` and perhaps `scope`. An unsigned bundle, and one that another key has signed, is refused.',
       ),
+    require_serial: z
+      .boolean()
+      .default(true)
+      .describe(
+        'Refuse a signed bundle without a serial. False takes one, as long as none with a serial was taken before.',
+      ),
+    min_serial: z
+      .int()
+      .min(1)
+      .optional()
+      .describe('Lowest serial that is taken. Needed where data_dir does not last, as the last one is kept there.'),
+    enforce_not_after: z
+      .boolean()
+      .default(false)
+      .describe(
+        'Refuse every request once the not_after of the bundle in force has passed. False only tells it: the metric of the policy, a warning.',
+      ),
   })
   .optional()
   .describe('By whom the bundle must be signed. Without it, signatures are not verified and count for nothing.');

@@ -19,6 +19,7 @@ interface ReloadCall {
   readonly dryRun?: boolean;
   /** Key manifests and nothing else: refused where anything else has changed. */
   readonly keysOnly?: boolean;
+  readonly allowRollback?: boolean;
   /** The beginning of the hash of a kept generation, or null for the one before. */
   readonly backTo?: string | null;
 }

@@ -65,6 +65,7 @@ async function answerTo(call: Call, context: ControlContext): Promise<ControlAns
         await context.reload({
           dryRun: call.dryRun ?? false,
           keysOnly: call.keysOnly ?? false,
+          allowRollback: call.allowRollback ?? false,
           ...(call.backTo !== undefined && { backTo: call.backTo }),
         }),
       );

@@ -46,6 +46,7 @@ export const callSchema = z.discriminatedUnion('do', [
     do: z.literal('reload'),
     dryRun: z.boolean().optional(),
     keysOnly: z.boolean().optional(),
+    allowRollback: z.boolean().optional(),
     backTo: hashStart.nullable().optional(),
   }),
   z.strictObject({ do: z.literal('status') }),

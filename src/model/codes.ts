@@ -64,6 +64,7 @@ export const refusals = {
 
 /** Something is broken. `owner` says whose alarm rings: operator, policy, upstream or maintainer. */
 export const faults = {
+  'policy.expired': { status: 503, owner: 'policy', say: 'The policy is out of date. Try again later.' },
   'policy.failed': { status: 503, owner: 'policy', say: 'The policy could not be evaluated. Try again later.' },
   'record.unavailable': { status: 503, owner: 'operator', say: 'The decision could not be recorded. Try again later.' },
   'store.unavailable': { status: 503, owner: 'operator', say: 'The key store is not available. Try again later.' },

@@ -69,6 +69,8 @@ export type GaugeName =
   | 'upstream_credential_files_refused'
   | 'keys_loaded'
   | 'policy_memory_bytes'
+  | 'policy_serial'
+  | 'policy_not_after_timestamp_seconds'
   | 'generation_loaded_timestamp_seconds'
   | 'config_last_reload_successful'
   | 'generation_rolled_back'

@@ -52,6 +52,10 @@ export const auditEventTypes = {
     says: 'Enforcement observe: the request passed, and enforce would have refused it.',
   },
   'rate_limit.exceeded': { severity: 'warning', says: 'A limit of the decision had no room.' },
+  'policy.rolled-back': {
+    severity: 'warning',
+    says: 'An operator let a policy bundle in that is older than the one before it. Written before it is in force.',
+  },
   'config.reloaded': { severity: 'info', says: 'A new generation is in force.' },
   'config.rolled-back': { severity: 'warning', says: 'An operator went back to a kept generation.' },
   'config.dry-run': { severity: 'info', says: 'An operator asked what a reload would change. Nothing was changed.' },

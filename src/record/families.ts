@@ -94,6 +94,10 @@ export const gauges = {
     'Files of upstream.credential whose content cannot be taken; an older secret is in force.',
   ),
   keys_loaded: gauge('API keys in force.'),
+  policy_serial: gauge('Serial of the policy bundle in force; 0 when it has none.'),
+  policy_not_after_timestamp_seconds: gauge(
+    'Unix time from which on the policy bundle in force is out of date; 0 when it does not say.',
+  ),
   policy_memory_bytes: gauge('Memory of the policy instance.'),
   generation_loaded_timestamp_seconds: gauge('Unix time at which the generation in force was loaded.'),
   generation_rolled_back: gauge('1 while a generation that was gone back to is in force.'),

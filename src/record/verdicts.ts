@@ -10,6 +10,7 @@ const exact: Partial<Record<Code, AuditEventType>> = {
   'identify.too-many-failures': 'auth.throttled',
   'identify.busy': 'auth.busy',
   'policy.failed': 'policy.failed',
+  'policy.expired': 'policy.failed',
 };
 
 const byRoom: Readonly<Record<string, AuditEventType>> = {

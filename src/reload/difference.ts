@@ -79,7 +79,7 @@ const comparePolicies = (
   { policy: before, claims: from }: Sources,
   { policy: after, claims: to }: Sources,
 ): Difference['policy'] =>
-  before.digest === after.digest && before.revision === after.revision
+  before.digest === after.digest && before.revision === after.revision && from.serial === to.serial
     ? null
     : { before: before.revision, after: after.revision, serial_before: from.serial, serial_after: to.serial };
 

@@ -24,7 +24,7 @@ const place = 'kept generations';
 /** Nothing that nobody asked for ends a rollback: a change of the files then changes the keys, and nothing else. */
 export async function planOf(
   actor: Actor,
-  { isAutomatic = false, keysOnly = false, backTo }: ReloadWish,
+  { isAutomatic = false, keysOnly = false, backTo, allowRollback = false }: ReloadWish,
   planning: Planning,
 ): Promise<Result<Plan, readonly Problem[]>> {
   const { keeper, current, nowMs } = planning;
@@ -37,11 +37,11 @@ export async function planOf(
     const held = { entries, config: current.sources.loaded.config };
     const to = generations.at(-1) ?? '';
     const mark = { id, to, from: current.hash, atMs: nowMs, actor: `${actor.kind}:${actor.id}` };
-    return withContent(await keeper.read(id), { reading: { content: null, held }, mark });
+    return withContent(await keeper.read(id), { reading: { content: null, held, allowsRollback: true }, mark });
   }
   if ((isAutomatic || keysOnly) && rollback !== null)
     return withContent(await keeper.read(rollback.id), { ...forward, mark: rollback });
-  return ok(forward);
+  return ok({ ...forward, reading: { ...forward.reading, allowsRollback: allowRollback } });
 }
 
 const withContent = (read: Result<Content, string>, { reading, mark }: Plan): Result<Plan, readonly Problem[]> =>

@@ -117,6 +117,7 @@ export class GenerationHolder implements Reloader {
         ...(mark !== null && { rolled_back_to: mark.to }),
       };
       await this.#record(actor, isBack ? 'config.rolled-back' : 'config.reloaded', facts);
+      await this.#takeSerial(actor, sources);
       if (mark !== wasBack) await keeper.mark(mark);
     } catch (thrown) {
       closeSources(sources);
@@ -134,6 +135,15 @@ export class GenerationHolder implements Reloader {
     for (const problem of sources.manifests.refused) log.error('keys.refused', { problem: describeProblem(problem) });
     log.info(isBack ? 'config.rolled-back' : 'config.reloaded', { generation: next.hash, before: before.hash });
     if (mark === null) await this.#keep(next);
+  }
+
+  /** From now on nothing older is taken; that this is older itself is recorded first. */
+  async #takeSerial(actor: Actor, { admitted: { accept, backFrom }, claims }: Sources): Promise<void> {
+    if (backFrom !== null) {
+      const facts = { serial: claims.serial, serial_before: backFrom.serial, revision_before: backFrom.revision };
+      await this.#record(actor, 'policy.rolled-back', facts);
+    }
+    if (accept !== null) await this.#context.sources.serials.keep(accept);
   }
 
   /** To go back to it one day, and to begin with it; that neither works is told, and no reason to refuse it. */

@@ -1,3 +1,4 @@
+import type { Clock } from '../base/clock.js';
 import { diskFiles, type Files } from '../base/files.js';
 import { fileProblem, type Problem } from '../base/problem.js';
 import { no, ok, type Result } from '../base/result.js';
@@ -7,19 +8,26 @@ import {
   noVerification,
   packedBytesMax,
   readBundle,
+  type Admitted,
   type Bundle,
   type Verification,
 } from '../bundle/bundle.js';
 import { describeFailure, readCases, runCases } from '../cases/cases.js';
 import type { LoadedConfig } from '../config/config.js';
+import { Fault } from '../model/codes.js';
 import { compileDirectory } from './compile.js';
+import { admission, notAfterText, type PolicyGate } from './serial.js';
 
 /** What a bundle says of itself. */
 export type Claims = Pick<Bundle, 'serial' | 'notAfterMs' | 'signedBy'>;
 
+const unjudged: Admitted = { accept: null, backFrom: null, isExpired: false };
+
 export interface ReadPolicy {
   readonly policy: Policy;
   readonly claims: Claims;
+  /** How it follows on the policies before it. */
+  readonly admitted: Admitted;
   /** What it was read from. */
   readonly bytes: Buffer;
 }
@@ -29,12 +37,14 @@ export interface PolicyReading {
   readonly files?: Files;
   /** A bundle that is there already: kept, or from a bundle server. Without it the file is read. */
   readonly bytes?: Buffer | null;
+  /** Null where the policy is only looked at: it need not follow on anything. */
+  readonly gate?: PolicyGate | null;
 }
 
 /** Reads the bundle that the configuration names, verifies it, and loads the policy in it. */
 export async function readPolicy(
   loaded: LoadedConfig,
-  { ports, files = diskFiles, bytes: known = null }: PolicyReading,
+  { ports, files = diskFiles, bytes: known = null, gate = null }: PolicyReading,
 ): Promise<Result<ReadPolicy, readonly Problem[]>> {
   const { policy } = loaded.config;
   const verification = await verificationOf(loaded, files);
@@ -43,11 +53,29 @@ export async function readPolicy(
   if (!read.ok) return read;
   const { bundle, bytes, bundleFile } = read.value;
   tellUnverified(bundle, ports);
+  const admitted = gate === null ? ok(unjudged) : await admission(bundle, loaded, { gate, place: bundleFile });
+  if (!admitted.ok) return admitted;
+  if (admitted.value.isExpired) ports.log.warn('policy.expired', { not_after: notAfterText(bundle) });
   const dataDir = policy.data === undefined ? null : loaded.resolvePath(policy.data);
   const made = await loadPolicy({ bundle, bundleFile, dataDir, budgetMs: policy.budget_ms, files }, ports);
   if (!made.ok) return made;
   const { serial, notAfterMs, signedBy } = bundle;
-  return ok({ policy: made.value, claims: { serial, notAfterMs, signedBy }, bytes });
+  const claims = { serial, notAfterMs, signedBy };
+  const isEnforced = policy.verification?.enforce_not_after === true;
+  const inTime = isEnforced ? untilExpiry(made.value, claims, ports.clock) : made.value;
+  return ok({ policy: inTime, claims, admitted: admitted.value, bytes });
+}
+
+/** The same policy, which answers nothing from its not_after on. Only where the configuration wants that: no other policy looks at the clock. */
+function untilExpiry(policy: Policy, { notAfterMs, signedBy }: Claims, clock: Clock): Policy {
+  if (notAfterMs === null || signedBy === null) return policy;
+  return {
+    ...policy,
+    evaluate: (inputText) => {
+      if (clock.nowMs() >= notAfterMs) throw new Fault('policy.expired', 'the not_after of the bundle has passed');
+      return policy.evaluate(inputText);
+    },
+  };
 }
 
 interface Found {

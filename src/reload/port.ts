@@ -20,6 +20,8 @@ export interface ReloadWish {
   readonly keysOnly?: boolean;
   /** Nobody asked: files or a server have changed. That ends no rollback; keys follow all the same. */
   readonly isAutomatic?: boolean;
+  /** The policy bundle may have a lower serial than the one before it, this once. */
+  readonly allowRollback?: boolean;
   /** Goes back: to the kept generation whose hash begins so, or with null to the one before. */
   readonly backTo?: string | null;
 }

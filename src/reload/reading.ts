@@ -12,6 +12,8 @@ export interface Reading {
   readonly content: Content | null;
   /** Of the generation in force. Without it keys and static tokens come from the present files, whatever else is kept. */
   readonly held: { readonly entries: readonly KeyEntry[]; readonly config: Config } | null;
+  /** The bundle may be older than what was taken before it: somebody said so. */
+  readonly allowsRollback?: boolean;
 }
 
 export const asTheyAre: Reading = { content: null, held: null };

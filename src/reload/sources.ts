@@ -3,6 +3,7 @@ import type { Files as FilePort } from '../base/files.js';
 import { fileProblem, type Problem } from '../base/problem.js';
 import { no, ok, type Result } from '../base/result.js';
 import type { Policy, PolicyPorts } from '../authorize/authorize.js';
+import type { Admitted, SerialBook } from '../bundle/bundle.js';
 import type { LoadedConfig } from '../config/config.js';
 import { networkTest, normalHost } from '../gate/gate.js';
 import {
@@ -22,6 +23,7 @@ import { Findings } from './findings.js';
 import { contentOf, gatherSources, seenIn, type Seen } from './gather.js';
 import { asTheyAre, configOf, readKeys, type Reading } from './reading.js';
 import { failingCases, readPolicy, type Claims } from './policy.js';
+import type { PolicyGate } from './serial.js';
 import { tierWarnings } from './tiers.js';
 
 /** Everything a generation is made of, read once, checked together, and nothing of it in force yet. */
@@ -31,6 +33,8 @@ export interface Sources {
   readonly policy: Policy;
   /** What the bundle says of itself. */
   readonly claims: Claims;
+  /** How the bundle follows on those before it. */
+  readonly admitted: Admitted;
   readonly manifests: Pick<LoadedManifests, 'entries' | 'refused'>;
   readonly tokens: StaticTokens;
   readonly credential: LiveCredential | null;
@@ -55,6 +59,8 @@ export interface SourceContext {
   readonly ports: PolicyPorts & { readonly meter: Meter };
   /** Gives the bundle where `policy.server` says so; null where a file does. */
   readonly server: Pick<BundleServer, 'latest' | 'state' | 'accepted'> | null;
+  /** How far the serials of bundles have come. */
+  readonly serials: SerialBook;
 }
 
 /** Reads configuration, profile, policy, manifests and secrets, all of one moment; all problems at once. */
@@ -91,9 +97,9 @@ async function readFrom(
   checkCalls(loaded.value, parts.profile, found);
   checkObserve(loaded.value, parts.profile, found);
   checkCredential(loaded.value, parts.profile, found);
-  const { profile, policy, claims, manifests, tokens, credential, bundle } = parts;
+  const { profile, policy, claims, admitted, manifests, tokens, credential, bundle } = parts;
   const isWhole = profile !== null && policy !== null && manifests !== null && tokens !== null;
-  if (!isWhole || bundle === null || claims === null || found.problems.length > 0) {
+  if (!isWhole || bundle === null || claims === null || admitted === null || found.problems.length > 0) {
     tokens?.close();
     credential?.close();
     return no(found.problems);
@@ -101,7 +107,16 @@ async function readFrom(
   const { entries, refused } = manifests; // the places of all keys are needed no more
   const hash = nameOf([loaded.value.digest, JSON.stringify(profile.data), policy.digest, JSON.stringify(entries)]);
   const content = reading.content ?? (await contentOf(loaded.value, snapshot, bundle));
-  const made = { loaded: loaded.value, profile, policy, claims, manifests: { entries, refused }, tokens, credential };
+  const made = {
+    loaded: loaded.value,
+    profile,
+    policy,
+    claims,
+    admitted,
+    manifests: { entries, refused },
+    tokens,
+    credential,
+  };
   const warnings = tierWarnings(policy, storeKeys, context.ports.clock.nowMs());
   for (const message of warnings) context.ports.log.warn('policy.tier-unknown', { message });
   return ok({ ...made, ...settings, warnings, hash, content });
@@ -111,6 +126,7 @@ interface Files {
   readonly profile: Profile | null;
   readonly policy: Policy | null;
   readonly claims: Claims | null;
+  readonly admitted: Admitted | null;
   /** The bytes that the policy was read from. */
   readonly bundle: Buffer | null;
   readonly manifests: LoadedManifests | null;
@@ -132,12 +148,12 @@ async function readFiles(loaded: LoadedConfig, from: FileReading, found: Finding
   const bytes = reading.content?.bundle ?? context.server?.latest() ?? null;
   const [profile, read, tokens] = await Promise.all([
     findProfile(config.profile, resolvePath, files),
-    readPolicy(loaded, { ports, files, bytes }),
+    readPolicy(loaded, { ports, files, bytes, gate: gateOf(from) }),
     readTokens(loaded, (message) => {
       ports.log.warn('static-token.warning', { message });
     }),
   ]);
-  const { policy, claims, bytes: bundle } = found.take(read) ?? { policy: null, claims: null, bytes: null };
+  const { policy, claims, admitted, bytes: bundle } = found.take(read) ?? nothing;
   const names = policy === null ? null : { roles: policy.roleNames, tiers: policy.tierNames };
   const manifests = await readKeys(loaded, { names, files, held: reading.held });
   if (manifests.ok) found.problems.push(...idConflicts(manifests.value, from.storeKeys));
@@ -146,12 +162,21 @@ async function readFiles(loaded: LoadedConfig, from: FileReading, found: Finding
     profile: found.take(profile),
     policy,
     claims,
+    admitted,
     manifests: found.take(manifests),
     tokens: found.takeAt('static_tokens', tokens),
   };
   if (policy !== null) found.problems.push(...(await failingCases(loaded, policy, files)));
   return { ...made, credential: await readCredential({ loaded, profile: made.profile, ports }, found) };
 }
+
+const nothing = { policy: null, claims: null, admitted: null, bytes: null };
+
+const gateOf = ({ context: { serials, ports }, reading }: FileReading): PolicyGate => ({
+  serials,
+  clock: ports.clock,
+  allowsRollback: reading.allowsRollback === true,
+});
 
 function readSettings(
   { config }: LoadedConfig,

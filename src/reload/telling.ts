@@ -3,7 +3,8 @@ import type { Reloader, ReloaderContext } from './port.js';
 
 interface ReloadEvent {
   readonly actor: Actor;
-  readonly type: 'config.reloaded' | 'config.rolled-back' | 'config.dry-run' | 'config.reload-failed';
+  readonly type:
+    'config.reloaded' | 'config.rolled-back' | 'config.dry-run' | 'config.reload-failed' | 'policy.rolled-back';
   readonly fields: Readonly<Record<string, JsonValue>>;
   readonly atMs: number;
 }
@@ -12,6 +13,7 @@ const severities = {
   'config.reloaded': 'info',
   'config.dry-run': 'info',
   'config.rolled-back': 'warning',
+  'policy.rolled-back': 'warning',
   'config.reload-failed': 'error',
 } as const;
 
@@ -35,5 +37,7 @@ export function bindGauges(
   meter.gauge('generations_kept', () => keeper.list().length);
   meter.gauge('policy_source_looked_at_timestamp_seconds', () => lookedAtMs() / 1_000);
   meter.gauge('upstream_credential_files_refused', () => reloader.current().sources.credential?.refusedFiles() ?? 0);
+  meter.gauge('policy_serial', () => reloader.current().sources.claims.serial ?? 0);
+  meter.gauge('policy_not_after_timestamp_seconds', () => (reloader.current().sources.claims.notAfterMs ?? 0) / 1_000);
   meter.gauge('policy_memory_bytes', () => reloader.current().sources.policy.memoryBytes());
 }

@@ -45,7 +45,7 @@ t.test('every code is explained, and nothing else is', async (t) => {
 
 t.test('names of the configuration are snake_case, and whole numbers have a unit or count things', async (t) => {
   const counts =
-    /(?:_ms|_bytes|_in_progress|_per_second|_per_minute|_per_address|_per_key|_per_subject|_per_connection|_ports|connections|entries|buckets|queue|concurrency|rate|burst)$/;
+    /(?:_ms|_bytes|_in_progress|_per_second|_per_minute|_per_address|_per_key|_per_subject|_per_connection|_ports|connections|entries|buckets|_serial|queue|concurrency|rate|burst)$/;
   for (const { path, schema } of fields()) {
     t.match(path, /^[a-z_]+(?:\[\])?(?:\.[a-z_]+)*$/, path);
     if (JSON.stringify(schema.def).includes('"safeint"')) t.match(path, counts, path);
