@@ -150,8 +150,12 @@ await wireCase(t, program, { name: 'RL-07 going back', allow: { ...reloading, ki
   one.t.equal((await reload()).status, 422, 'not without being told');
   await program.restart('SIGKILL').then(
     () => one.t.fail('a start with an older policy'),
-    (fault: Error) =>
-      one.t.match(fault.message, /is older than what was taken before it: serial 7 after 9/, 'nor by a restart'),
+    (fault: unknown) =>
+      one.t.match(
+        (fault as Error).message,
+        /is older than what was taken before it: serial 7 after 9/,
+        'nor by a restart',
+      ),
   );
   put(await sealed({ serial: 9 }));
   await program.start();
