@@ -104,8 +104,12 @@ async function readFrom(
     credential?.close();
     return no(found.problems);
   }
-  const { entries, refused } = manifests; // the places of all keys are needed no more
-  const hash = nameOf([loaded.value.digest, JSON.stringify(profile.data), policy.digest, JSON.stringify(entries)]);
+  const hash = nameOf([
+    loaded.value.digest,
+    JSON.stringify(profile.data),
+    policy.digest,
+    JSON.stringify(manifests.entries),
+  ]);
   const content = reading.content ?? (await contentOf(loaded.value, snapshot, bundle));
   const made = {
     loaded: loaded.value,
@@ -113,7 +117,7 @@ async function readFrom(
     policy,
     claims,
     admitted,
-    manifests: { entries, refused },
+    manifests: { entries: manifests.entries, refused: manifests.refused }, // their places are needed no more
     tokens,
     credential,
   };
