@@ -111,19 +111,11 @@ async function readFrom(
     JSON.stringify(manifests.entries),
   ]);
   const content = reading.content ?? (await contentOf(loaded.value, snapshot, bundle));
-  const made = {
-    loaded: loaded.value,
-    profile,
-    policy,
-    claims,
-    admitted,
-    manifests: { entries: manifests.entries, refused: manifests.refused }, // their places are needed no more
-    tokens,
-    credential,
-  };
+  const { entries, refused } = manifests; // the places of all keys are needed no more
+  const made = { loaded: loaded.value, profile, policy, claims, admitted, tokens, credential };
   const warnings = tierWarnings(policy, storeKeys, context.ports.clock.nowMs());
   for (const message of warnings) context.ports.log.warn('policy.tier-unknown', { message });
-  return ok({ ...made, ...settings, warnings, hash, content });
+  return ok({ ...made, manifests: { entries, refused }, ...settings, warnings, hash, content });
 }
 
 interface Files {
