@@ -93,18 +93,12 @@ async function startOver(options: StartOptions, opening: Opening): Promise<Resul
   if (tight !== null) return no([tight]);
   const doors = await openDoors({ ...opening, parts }, generations.value);
   if (!doors.ok) return doors;
-  const { hash, sources } = reloader.current();
   isStarted = true;
-  const back = reloader.facts().rollback;
-  const facts = {
-    generation: hash,
-    policy_revision: sources.policy.revision,
-    ...(back !== null && { rolled_back_to: back.to }),
-  };
+  const facts = beginning(reloader);
   parts.auditLog.note(processEvent('system.started', facts)); // a full log makes us unready, it does not stop the start
   await generations.value.begin();
   const { urls, keyAdmin } = doors.value;
-  log.info('started', { ...urls, generation: hash, audit_file_system: parts.auditLog.status().fileSystem });
+  log.info('started', { ...urls, generation: facts.generation, audit_file_system: parts.auditLog.status().fileSystem });
   const stop = async (): Promise<void> => {
     log.info('stopping');
     await stack.close();
@@ -112,6 +106,17 @@ async function startOver(options: StartOptions, opening: Opening): Promise<Resul
   };
   const { dataDir, auditDir } = parts;
   return ok({ ...urls, dataDir, auditDir, keyAdmin, reloader, log, stop });
+}
+
+/** What a process begins with, for the record. */
+function beginning(reloader: Reloader): { readonly generation: string; readonly [fact: string]: string } {
+  const { hash, sources } = reloader.current();
+  const back = reloader.facts().rollback;
+  return {
+    generation: hash,
+    policy_revision: sources.policy.revision,
+    ...(back !== null && { rolled_back_to: back.to }),
+  };
 }
 
 function startLeases({ leases }: Parts, reloader: Reloader, stack: CloseStack): void {

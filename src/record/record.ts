@@ -15,7 +15,14 @@ export type { AuditLog, AuditLogOptions, AuditLogPorts, AuditLogStatus } from '.
 export { verifyAuditLog, readAuditTail, type AuditVerdict } from './verify.js';
 export { readObserved, type ObservedCaller, type ObservedReport } from './observed.js';
 export type { AuditProblem } from './checker.js';
-export { findDecision, findRevision, readHistory, type HistoryFacts, type HistoryRange, type PastRecord } from './history.js';
+export {
+  findDecision,
+  findRevision,
+  readHistory,
+  type HistoryFacts,
+  type HistoryRange,
+  type PastRecord,
+} from './history.js';
 export { createMeter, type ScrapedMeter } from './metrics.js';
 export { auditEventTypes, type AuditEventType } from './events.js';
 

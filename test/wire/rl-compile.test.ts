@@ -86,6 +86,13 @@ t.test('broken Rego is refused with file and row', async (t) => {
   t.equal(await status(), 403);
 });
 
+/** The build counter, which the signature of the directory covers. */
+function number(dir: string, serial: number | null): void {
+  const file = join(dir, '.manifest');
+  const manifest: Readonly<Record<string, unknown>> = JSON.parse(readFileSync(file, 'utf8'));
+  if (serial !== null) writeFileSync(file, JSON.stringify({ ...manifest, metadata: { memgate: { serial } } }));
+}
+
 const opa = join(root, '.cache', 'bin', 'opa');
 t.test('where keys are named the directory must be signed, whole', async (t) => {
   const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
@@ -104,10 +111,15 @@ t.test('where keys are named the directory must be signed, whole', async (t) => 
   writeFileSync(secret, privateKey.export({ type: 'pkcs8', format: 'pem' }), { mode: 0o600 });
   const claims = join(program.dir, 'claims.json');
   writeFileSync(claims, '{"keyid": "team"}');
-  const sign = (dir: string): void => {
+  const sign = (dir: string, serial: number | null = 1): void => {
+    number(dir, serial);
     const args = ['sign', '--signing-key', secret, '--signing-alg', 'ES256', '--claims-file', claims, '--bundle', '.'];
     execFileSync(opa, args, { cwd: dir });
   };
+  ship((dir) => {
+    sign(dir, null);
+  });
+  t.match((await reload()).text, /has no serial in its signed metadata/);
   ship(sign);
   const taken = await reload();
   t.equal(taken.status, 200, taken.text);
