@@ -34,24 +34,26 @@ export function fetchBundle(options: FetchOptions, signal: AbortSignal): Promise
   return new Promise((resolve) => {
     const request = url.startsWith('https:') ? tlsRequest : plainRequest;
     const call: ClientRequest = request(url, { method: 'GET', headers: headersOf(options), agent: false, signal });
-    const late = setTimeout(() => call.destroy(new Error('no whole answer in time')), timeoutMs + waitMs);
     const settle = (answer: Result<Fetched, string>): void => {
       clearTimeout(late);
       resolve(answer);
+      call.destroy();
     };
+    // Nothing is left to an event of the connection: an exchange that ended in a way nobody expected must end here.
+    const late = setTimeout(() => {
+      settle(no('no whole answer in time'));
+    }, timeoutMs + waitMs);
     call.on('error', (fault) => {
       settle(no(fault.message));
     });
+    call.on('upgrade', (_response, socket) => {
+      socket.destroy();
+      settle(no('answered 101, and nobody asked for another protocol'));
+    });
     call.on('response', (response) => {
-      answerOf(response, options).then(
-        (answer) => {
-          settle(answer);
-          call.destroy();
-        },
-        (thrown: unknown) => {
-          settle(no(thrown instanceof Error ? thrown.message : 'the answer broke off'));
-        },
-      );
+      answerOf(response, options).then(settle, (thrown: unknown) => {
+        settle(no(thrown instanceof Error ? thrown.message : 'the answer broke off'));
+      });
     });
     call.end();
   });

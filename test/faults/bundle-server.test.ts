@@ -173,6 +173,12 @@ const faults: readonly { name: string; answer: NonNullable<BundleStore['fault']>
   },
   { name: 'silence', answer: () => undefined, says: /no whole answer in time/ },
   {
+    name: 'another protocol',
+    answer: ({ socket }) =>
+      socket?.write('HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: Upgrade\r\n\r\n'),
+    says: /answered 101/,
+  },
+  {
     name: 'a content encoding',
     answer: (response) => response.writeHead(200, { 'content-encoding': 'gzip' }).end('x'),
     says: /content encoding/,
