@@ -1,7 +1,8 @@
+import { no, ok, type Result } from '../base/result.js';
 import type { Generation } from '../gateway/gateway.js';
 import type { ForwardReply, Forwarded } from '../forward/forward.js';
 import type { Actor } from '../model/audit.js';
-import { Fault, refuse } from '../model/codes.js';
+import { Fault, refuse, type Refusal } from '../model/codes.js';
 import type { Receipt } from '../model/proofs.js';
 import { Receipt as ReceiptProof } from '../model/proofs.js';
 import { createResolve } from '../resolve/resolve.js';
@@ -11,7 +12,6 @@ import { adminBodyBytesMax, adminProfile, adminQueries } from './profile.js';
 /** What a route of ours does once it is permitted and recorded. */
 export type AdminAction = (call: {
   readonly actor: Actor;
-  readonly body: Buffer | null;
   /** Of the path. */
   readonly params: Readonly<Record<string, string>>;
   /** Of the names that the route takes alone, each once. */
@@ -65,6 +65,17 @@ function queryOf(
   return query;
 }
 
+type AdminTarget = Receipt['admission']['permit']['target'];
+
+/** A misspelt wish, or one in a body such as `{"dry_run": true}`, would be left unheard, and the opposite of it done. */
+function wishesOf({ facts: { route, body }, request }: AdminTarget): Result<ReadonlyMap<string, string>, Refusal> {
+  const query = queryOf(route.id, request.query);
+  if (query === null) return no(refuse('resolve.query', 'the route takes no such parameter, or not twice'));
+  const isNothing = body === null || ['', '{}'].includes(body.toString('latin1').replace(/\s+/g, ''));
+  if (isNothing) return ok(query);
+  return no(refuse('resolve.body', 'the route takes no body: what it takes stands in the query'));
+}
+
 async function act(
   actions: AdminActions,
   receipt: Receipt,
@@ -77,10 +88,9 @@ async function act(
   if (action === undefined) throw new Fault('self.bug', `no action for route ${target.facts.route.id}`);
   const { kind, id } = identity.subject;
   const actor: Actor = { kind: kind === 'anonymous' ? 'system' : kind, id, address: target.request.clientAddress };
-  const query = queryOf(target.facts.route.id, target.request.query);
-  if (query === null)
-    return { ok: false, why: refuse('resolve.query', 'the route takes no such parameter, or not twice') };
-  const answer = await action({ actor, body: target.facts.body, params: target.facts.params, query });
+  const query = wishesOf(target);
+  if (!query.ok) return query;
+  const answer = await action({ actor, params: target.facts.params, query: query.value });
   const bytes = Buffer.from(`${JSON.stringify(answer.body)}\n`);
   response.writeHead(answer.status, [
     'Content-Type',

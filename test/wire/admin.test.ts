@@ -85,6 +85,24 @@ await wireCase(t, program, { name: 'what operators do is recorded before it is d
   one.t.ok(allowed.seq < done.seq, 'in this order');
 });
 
+await wireCase(t, program, { name: 'a wish in a body is refused, not left unheard', allow: hashing }, async (one) => {
+  const headers = `${one.key('KADM')}Content-Type: application/json\r\n`;
+  for (const route of ['/-/reload', '/-/rollback']) {
+    const body = '{"dry_run":true}';
+    const head = `POST ${route} HTTP/1.1\r\n${H}${headers}Content-Length: ${body.length}\r\n\r\n`;
+    const [answer] = (await one.send(`${head}${body}`, { port: program.adminPort })).answers;
+    one.t.equal(answer?.status, 400, route);
+    one.t.match(answer?.json(), { type: 'urn:memgate:refusal:resolve.body' }, route);
+  }
+  const records = program.audit.since(one.from.audit);
+  one.t.notOk(
+    records.some(({ type }) => type === 'config.reloaded'),
+    'and nothing was reloaded',
+  );
+  const nothing = `POST /-/reload HTTP/1.1\r\n${H}${headers}Content-Length: 2\r\n\r\n{}`;
+  one.t.equal((await one.send(nothing, { port: program.adminPort })).answers[0]?.status, 200, 'no wish at all');
+});
+
 await wireCase(t, program, { name: 'details tell no secret', allow: { hashes: true, probes: true } }, async (one) => {
   await one.passes('GOOD', one.good);
   const answer = await ask(one, program.adminPort, 'GET /health/detailed', one.key('KADM'));

@@ -284,7 +284,7 @@ const routeIds = readdirSync(profiles).flatMap((file) =>
 /** Every value that a label may take; nothing of it comes from a request. */
 const vocabulary: Readonly<Record<string, readonly string[] | RegExp>> = {
   method: ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS', 'other'],
-  route: [...routeIds, 'none', 'admin.health', 'admin.reload'],
+  route: [...routeIds, 'none', 'admin.health', 'admin.reload', 'admin.rollback'],
   status: /^(?:0|[1-5]\d\d)$/,
   code: [...Object.keys(refusals), ...Object.keys(faults)],
   result: ['success', 'failure', 'hit', 'verified', 'rejected'],
