@@ -25,7 +25,7 @@ interface ConfigPlace {
   readonly snapshot: Files;
 }
 
-/** The configuration. Going back changes neither who has a credential, nor where keys come from, nor who may sign: what was taken away stays so. */
+/** The configuration. Going back changes neither who has a credential, nor where keys come from, nor who may sign, and asks no less of callers: what was taken away stays so. */
 export async function configOf(
   { file, files, snapshot }: ConfigPlace,
   { content, held }: Reading,
@@ -36,20 +36,38 @@ export async function configOf(
   return now.ok ? ok(withCredentialsOf(now.value.config, loaded.value)) : now;
 }
 
-function withCredentialsOf(
-  { static_tokens, keys, policy: { verification } }: Config,
-  former: LoadedConfig,
-): LoadedConfig {
+function withCredentialsOf(now: Config, former: LoadedConfig): LoadedConfig {
   const then = former.config;
-  const isSame = isDeepStrictEqual(
-    [static_tokens, keys, verification],
-    [then.static_tokens, then.keys, then.policy.verification],
-  );
-  if (isSame) return former;
-  const policy = Object.freeze({ ...then.policy, verification });
-  const config = Object.freeze({ ...then, static_tokens, keys, policy });
-  const digest = createHash('sha256').update(JSON.stringify([former.digest, static_tokens, keys, verification]));
+  const { static_tokens, keys } = now;
+  const { verification } = now.policy;
+  const held = { static_tokens, keys, ...strictest(then, now) };
+  const { auth_mode, enforcement, observe } = then;
+  const own = { static_tokens: then.static_tokens, keys: then.keys, auth_mode, enforcement, observe };
+  if (isDeepStrictEqual([held, verification], [own, then.policy.verification])) return former;
+  const config = Object.freeze({ ...then, ...held, policy: Object.freeze({ ...then.policy, verification }) });
+  const digest = createHash('sha256').update(JSON.stringify([former.digest, held, verification]));
   return { ...former, digest: digest.digest('hex'), config };
+}
+
+type Demands = Pick<Config, 'auth_mode' | 'enforcement' | 'observe'>;
+
+/** What is asked of callers, as neither configuration alone would have less of it: whoever needs a key by now would else pass without one, or with one that was revoked. */
+function strictest(then: Config, now: Config): Demands {
+  const enforcement = then.enforcement === 'enforce' ? then.enforcement : now.enforcement;
+  const auth_mode = isWithin(modesOf(then), modesOf(now)) ? then.auth_mode : now.auth_mode;
+  return { auth_mode, enforcement, observe: observedByBoth(then, now) };
+}
+
+const modesOf = ({ auth_mode: modes }: Config): readonly string[] => (Array.isArray(modes) ? modes : [modes]);
+
+const isWithin = (then: readonly string[], now: readonly string[]): boolean =>
+  now.includes('none') || then.every((mode) => now.includes(mode));
+
+/** `enforcement: observe` is a rule that covers everything. */
+function observedByBoth(then: Config, now: Config): Config['observe'] {
+  if (now.enforcement === 'observe') return then.observe;
+  if (then.enforcement === 'observe') return now.observe;
+  return then.observe.filter((rule) => now.observe.some((other) => isDeepStrictEqual(rule, other)));
 }
 
 interface KeyReading extends Pick<Reading, 'held'> {

@@ -96,6 +96,37 @@ t.test('going back: policy and configuration, never a key; over a restart, until
   ]);
 });
 
+t.test('going back asks no less of callers than is asked by now, and no less than was asked then', async (t) => {
+  const recorder = await openRecorder();
+  t.teardown(() => recorder.close());
+  const place = await makePlace(t, recorder.url);
+  const observed = { observe: [{ routes: ['memories.recall'] }] };
+  const steps = { 'observe for all': { enforcement: 'observe' }, 'observe in part': observed } as const;
+  const withoutKey = async (gateway: URL): Promise<number> => (await recall(gateway, 'engram_key_of_nobody')).status;
+  place.configure({});
+  const program = await startProgram(t, place);
+  const { gateway } = program;
+  for (const [name, step] of Object.entries(steps)) {
+    place.configure(step);
+    const taken = told((await operate(program, place, '/-/reload')).body);
+    t.ok(taken.reloaded, `${name}: ${String(taken.problems)}`);
+    t.equal(await withoutKey(gateway), 200, `${name}: passes`);
+    t.ok(told((await operate(program, place, '/-/rollback')).body).reloaded, `${name}: back to enforce`);
+    t.equal(await withoutKey(gateway), 401, `${name}: a way out of it`);
+
+    t.ok(told((await operate(program, place, '/-/reload')).body).reloaded);
+    const open = await inForce(place);
+    place.configure({});
+    t.ok(told((await operate(program, place, '/-/reload')).body).reloaded, `${name}: ended`);
+    t.ok(told((await operate(program, place, `/-/rollback?to=${open}`)).body).reloaded, `${name}: gone back to`);
+    t.equal(await withoutKey(gateway), 401, `${name}: does not come back`);
+  }
+  t.equal(await program.stop(), 0);
+  const again = await startProgram(t, place);
+  t.equal(await withoutKey(again.gateway), 401, 'nor over a restart');
+  t.equal(await again.stop(), 0);
+});
+
 t.test('while rolled back, a watch brings keys and nothing else', async (t) => {
   const { place, reader } = await readersPlace(t, {
     reload: { watch: true, debounce_ms: 20, rehash_interval_ms: 500 },
