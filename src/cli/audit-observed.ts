@@ -4,7 +4,8 @@ import { readObserved, type ObservedReport } from '../manage/manage.js';
 import { durationForm, parseDuration } from './duration.js';
 import { reportOption, type ReportFormat } from './format.js';
 import type { PlaceOptions } from './place.js';
-import { jsonLine, markdownTable, processTerminal, table } from './print.js';
+import { markdownTable } from './markdown.js';
+import { jsonLine, processTerminal, table } from './print.js';
 
 interface ObservedOptions {
   readonly since: number;

@@ -2,8 +2,14 @@ import { visible } from '../base/encoding.js';
 
 type Cell = string | number | null;
 
-const cellText = (cell: Cell): string =>
-  cell === null ? '–' : visible(String(cell)).replace(/[\\`*_[\]<>|&#]/g, (character) => `\\${character}`);
+// What pages make a link, a mention or a picture of also where its signs are escaped.
+const telling = /[@`<>[\]&#~]|:\/\/|www\./i;
+
+/** Text of somebody else in a line. */
+const plain = (text: string): string =>
+  telling.test(text) ? code(text) : visible(text).replace(/[\\*_|]/g, (character) => `\\${character}`);
+
+const cellText = (cell: Cell): string => (cell === null ? '–' : plain(String(cell)));
 
 const line = (cells: readonly string[]): string => `| ${cells.join(' | ')} |\n`;
 

@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
 import { describeProblem } from '../base/document.js';
+import { visible } from '../base/encoding.js';
 import { formatSources } from '../policies/policies.js';
 import { sourceOptions, withPolicies, type SourceOptions } from './policy-sources.js';
 import { CommandFailure, processTerminal } from './print.js';
@@ -13,7 +14,7 @@ export function policyFmtCommand(policy: Command): void {
       withPolicies(dir, options, async (parts) => {
         const files = await formatSources(parts, !options.check);
         if (!files.ok) throw new CommandFailure(1, files.why.map(describeProblem).join('\n'));
-        for (const file of files.value) processTerminal.out(`${file}\n`);
+        for (const file of files.value) processTerminal.out(`${visible(file)}\n`);
         process.exitCode = options.check && files.value.length > 0 ? 1 : 0;
       }),
     );

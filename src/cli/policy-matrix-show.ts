@@ -1,6 +1,6 @@
 import { visible } from '../base/encoding.js';
 import type { Matrix, MatrixCell } from '../review/review.js';
-import { markdownTable } from './markdown.js';
+import { code, markdownTable } from './markdown.js';
 import { jsonLine, table } from './print.js';
 
 export type MatrixFormat = 'table' | 'markdown' | 'html' | 'json';
@@ -45,7 +45,7 @@ export function showMatrix(matrix: Matrix, format: MatrixFormat): string {
   const { head, rows } = gridOf(matrix);
   const about = `policy ${matrix.revision}; spaces asked about: ${matrix.spaces.join(', ')}`;
   if (format === 'table') return `${visible(about)}\n\n${table(head, rows)}`;
-  return format === 'markdown' ? `${visible(about)}\n\n${markdownTable(head, rows)}` : html(about, { head, rows });
+  return format === 'markdown' ? `${code(about)}\n\n${markdownTable(head, rows)}` : html(about, { head, rows });
 }
 
 const escapes: Readonly<Record<string, string>> = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;' };

@@ -90,15 +90,6 @@ export function table(head: readonly string[], rows: readonly (readonly Cell[])[
     .join('\n')}\n`;
 }
 
-// What would end a cell, or be more than text in it.
-const inMarkdown = (cell: Cell): string => shown(cell).replace(/[\\|`*_<>[\]]/g, '\\$&');
-
-/** The same for a page. */
-export const markdownTable = (head: readonly string[], rows: readonly (readonly Cell[])[]): string =>
-  [head.map(inMarkdown), head.map(() => '---'), ...rows.map((row) => row.map(inMarkdown))]
-    .map((row) => `| ${row.join(' | ')} |\n`)
-    .join('');
-
 /** Names and values under each other. */
 export const facts = (rows: readonly (readonly [name: string, value: Cell])[]): string => {
   const width = Math.max(...rows.map(([name]) => name.length));
