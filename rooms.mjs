@@ -28,6 +28,10 @@ export const rooms = {
     does: 'What lasts (streams, tunnels, long uploads) is looked at again and again, by one sweep.',
     uses: core,
   },
+  shadow: {
+    does: 'Asks a candidate policy what the live one was asked, when nobody waits; counts what differs.',
+    uses: core,
+  },
   store: { does: 'SQLite behind the ports that stages declare.', uses: core, fills: ['identify', 'resolve'] },
   sidedoors: {
     does: 'Looks for ways around the gateway: ports of the memory server at other addresses of the machine.',

@@ -23,6 +23,30 @@ export const adminProfile: Profile = compileProfile(
         space: 'NONE',
       },
       {
+        id: 'admin.candidate',
+        match: 'GET /api/v1/policy/candidate',
+        action: 'policy:read',
+        permission: 'AdminPolicy',
+        class: 'metadata',
+        space: 'NONE',
+      },
+      {
+        id: 'admin.promote',
+        match: 'POST /api/v1/policy/candidate/promote',
+        action: 'policy:promote',
+        permission: 'AdminPolicy',
+        class: 'metadata',
+        space: 'NONE',
+      },
+      {
+        id: 'admin.drop',
+        match: 'DELETE /api/v1/policy/candidate',
+        action: 'policy:drop',
+        permission: 'AdminPolicy',
+        class: 'metadata',
+        space: 'NONE',
+      },
+      {
         id: 'admin.reload',
         match: 'POST /-/reload',
         action: 'config:reload',
@@ -46,6 +70,7 @@ const yesOrNo = /^(?:true|false)$/;
 /** What a query may say, by route. A misspelt `dry_run` must not be left unheard. */
 export const adminQueries: Readonly<Record<string, Readonly<Record<string, RegExp>>>> = {
   'admin.reload': { dry_run: yesOrNo, allow_rollback: yesOrNo },
+  'admin.promote': { revision: /^[\x21-\x7e]{1,128}$/ },
   'admin.rollback': { dry_run: yesOrNo, to: /^[0-9a-f]{6,32}$/ },
 };
 

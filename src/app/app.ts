@@ -16,6 +16,7 @@ import { openListeners, type Listeners } from './listeners.js';
 import { openParts, type Parts } from './parts.js';
 import { compilingProblem } from './pressure.js';
 import { openSideDoors } from './side-doors.js';
+import { candidateCalls, createShadowDesk, trialFacts } from './shadow-desk.js';
 import { createStatus } from './status.js';
 
 export { auditDirOf } from './parts.js';
@@ -152,22 +153,27 @@ interface Doors {
 }
 
 /** The control socket first: who can be reached by clients can be managed. */
-async function openDoors(opened: Opened, { reloader, server }: Generations): Promise<Result<Doors, readonly string[]>> {
+async function openDoors(opened: Opened, generations: Generations): Promise<Result<Doors, readonly string[]>> {
   const { loaded, parts, log, stack } = opened;
+  const { reloader, server } = generations;
   const keyAdmin = keyAdminOver(opened, reloader);
-  const status = createStatus({ parts, reloader, server });
+  const trial = { ...generations, shadow: parts.shadow };
+  const status = createStatus({ parts, reloader, server, trial: () => trialFacts(trial) });
+  const isPersistent = loaded.config.data_dir_persistent;
+  const desk = createShadowDesk({ ...trial, auditLog: parts.auditLog, isPersistent, status });
   const explain = createExplainer(parts, reloader);
   const control = await startControl({
     path: controlPath(parts.dataDir),
     keys: keyAdmin.as(localOperator),
     status: status.detailed,
     explain,
+    candidate: candidateCalls(desk, localOperator.actor),
     log,
     reload: async (wish) => status.reloadAnswer(await reloader.reload(localOperator.actor, wish)),
   });
   if (!control.ok) return no([control.why]);
   stack.opened(control.value.close);
-  const listeners = await openListeners({ loaded, parts, reloader, status, explain, log, stack });
+  const listeners = await openListeners({ loaded, parts, reloader, status, explain, desk, log, stack });
   const sideDoors = openSideDoors({ reloader, meter: parts.meter, log, urls: listeners.urls });
   stack.opened(() => {
     sideDoors.stop();

@@ -10,16 +10,20 @@ import type { Watchdog } from '../authorize/authorize.js';
 import type { LoadedConfig } from '../config/config.js';
 import type { KeyEntry } from '../identify/identify.js';
 import type { Actor } from '../model/audit.js';
-import { openBundleServer, openKeeper, type BundleServer } from '../origin/origin.js';
+import { openBundleServer, openKeeper, type BundleServer, type Keeper } from '../origin/origin.js';
 import {
   buildGeneration,
   closeSources,
   createReloader,
   firstSources,
+  openPromotions,
   watchSources,
+  type Promotions,
   type Reloader,
   type SourceContext,
+  type Sources,
 } from '../reload/reload.js';
+import { Candidates } from './candidates.js';
 import type { Parts } from './parts.js';
 import { serialsOf } from './serials.js';
 
@@ -36,6 +40,8 @@ export interface GenerationsContext {
 export interface Generations {
   readonly reloader: Reloader;
   readonly server: BundleServer | null;
+  readonly candidates: Candidates;
+  readonly promotions: Promotions;
   /** From now on changes are looked for: by the watch, and by asking the bundle server. */
   begin(): Promise<void>;
 }
@@ -46,24 +52,39 @@ export async function openGenerations(context: GenerationsContext): Promise<Resu
   const dir = join(parts.dataDir, 'generations');
   const keeper = await openKeeper(dir);
   if (!keeper.ok) return no([keeper.why]);
+  const promotions = await openPromotions(parts.dataDir);
+  if (!promotions.ok) return no([promotions.why]);
   const server = await serverOf(context);
   const storeKeys = (): readonly KeyEntry[] => parts.store.keys().entries;
   const ports = { clock: systemClock, meter: parts.meter, log, watchdog };
   const sources: SourceContext = { ...start, storeKeys, ports, server, serials: serialsOf(loaded) };
-  const read = await firstSources(sources, { keeper: keeper.value, config: loaded.config, dir });
+  const kept = { keeper: keeper.value, promotions: promotions.value };
+  const read = await firstSources(sources, { ...kept, config: loaded.config, dir });
   if (!read.ok) return read;
-  for (const problem of read.value.manifests.refused) log.error('keys.refused', { problem: describeProblem(problem) });
-  const rollback = keeper.value.rollback();
-  if (rollback !== null) log.warn('config.rolled-back', { to: rollback.to, at: new Date(rollback.atMs).toISOString() });
+  tell(read.value, keeper.value, log);
   const { accept } = read.value.admitted;
   if (accept !== null) await sources.serials.keep(accept);
   parts.ring.replaceManifests(read.value.manifests.entries);
   const first = buildGeneration(read.value, parts);
-  const reloader = await createReloader(first, { sources, parts, audit: parts.auditLog, log, keeper: keeper.value });
+  const candidates = new Candidates(parts.shadow, ports);
+  const settled = (now: Sources): void => {
+    candidates.settled(now);
+  };
+  const reloader = await createReloader(first, { sources, parts, audit: parts.auditLog, log, ...kept, settled });
   stack.opened(() => {
     closeSources(reloader.current().sources);
   });
-  return ok({ reloader, server, begin: () => begin(context, reloader, server) });
+  const { promotions: promoted } = kept;
+  return ok({ reloader, server, candidates, promotions: promoted, begin: () => begin(context, reloader, server) });
+}
+
+/** What is otherwise than the files say. */
+function tell({ manifests, promotion }: Sources, keeper: Keeper, log: Logger): void {
+  for (const problem of manifests.refused) log.error('keys.refused', { problem: describeProblem(problem) });
+  const rollback = keeper.rollback();
+  if (rollback !== null) log.warn('config.rolled-back', { to: rollback.to, at: new Date(rollback.atMs).toISOString() });
+  if (promotion !== null)
+    log.warn('policy.promoted', { revision: promotion.revision, at: new Date(promotion.atMs).toISOString() });
 }
 
 const asked: Actor = { kind: 'system', id: 'policy.server', address: null };

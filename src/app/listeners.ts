@@ -23,6 +23,7 @@ import { adminActions } from './admin-actions.js';
 import { openCallListener } from './calls-listener.js';
 import type { Explainer } from './explain.js';
 import type { Parts } from './parts.js';
+import type { ShadowDesk } from './shadow-desk.js';
 import type { Status } from './status.js';
 
 /** What has not ended by itself is told so, this long before it is cut. */
@@ -37,6 +38,7 @@ export interface ListenersContext {
   readonly parts: Parts;
   readonly reloader: Reloader;
   readonly status: Status;
+  readonly desk: ShadowDesk;
   readonly explain: Explainer;
   readonly log: Logger;
   readonly stack: CloseStack;

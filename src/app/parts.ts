@@ -5,6 +5,7 @@ import { ok, type Result } from '../base/result.js';
 import type { LoadedConfig } from '../config/config.js';
 import { createMeter, openAuditLog, type AuditLog } from '../record/record.js';
 import type { LongLived } from '../reload/reload.js';
+import { Shadow } from '../shadow/shadow.js';
 import { lockDataDir, openStore, type Store } from '../store/store.js';
 import { openPressure, type OpenPressure } from './pressure.js';
 import { callParts } from './calls.js';
@@ -19,6 +20,7 @@ export interface Parts extends LongLived {
   readonly auditDir: string;
   readonly dataDir: string;
   readonly pressure: OpenPressure;
+  readonly shadow: Shadow;
   close(): Promise<void>;
 }
 
@@ -76,7 +78,11 @@ async function openOver(
   const clients = { upstreamFor: upstreams.forConfig, upstreamSettled: upstreams.settled, calls };
   const auditDir = auditDirOf(loaded);
   const pressureSet = pressure.set;
-  const watched = { pressure, pressureSet, auditLog, close };
+  const shadow = new Shadow({ clock, meter, log });
+  const decided: LongLived['decided'] = (trail) => {
+    shadow.offer(trail);
+  };
+  const watched = { pressure, pressureSet, auditLog, shadow, decided, close };
   return ok({ ...shared, ...clients, ...watched, clock, credentialClock, meter, store, auditDir, dataDir });
 }
 

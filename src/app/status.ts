@@ -31,7 +31,7 @@ export interface Status {
 const up: ComponentState = { ready: true, reason: null };
 
 export function createStatus(context: StatusContext): Status {
-  const { parts, reloader, server } = context;
+  const { parts, reloader, server, trial } = context;
   const health = new UpstreamHealth(systemClock.monotonicMs);
   const startedMs = systemClock.monotonicMs();
   const beganMs = systemClock.nowMs();
@@ -60,6 +60,7 @@ export function createStatus(context: StatusContext): Status {
       uptime_seconds: Math.round((systemClock.monotonicMs() - startedMs) / 1_000),
       components: statesOf({ ...components(), upstream: await upstream('ready') }),
       ...generationFacts(reloader, server),
+      ...trial(),
       side_doors: doors === null ? null : sideDoorFacts(doors.state()),
       keys: parts.ring.size(),
       audit: auditFacts(parts),
@@ -70,6 +71,8 @@ export function createStatus(context: StatusContext): Status {
 }
 
 export interface StatusContext {
+  /** A candidate policy that is asked too, and one that was promoted. */
+  readonly trial: () => Readonly<Record<string, JsonValue>>;
   readonly parts: Parts;
   readonly reloader: Reloader;
   /** Where bundles are asked for; null where a file is read. */

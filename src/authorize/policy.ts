@@ -65,7 +65,7 @@ export interface Policy {
    *
    * @throws EngineError, or Fault `policy.failed` for an answer in any other shape
    */
-  tryOut(inputText: string): Decision;
+  tryOut(inputText: string, timeoutMs?: number): Decision;
   /** Linear memory of the instances that are held. */
   memoryBytes(): number;
 }
@@ -174,7 +174,7 @@ function evaluator(
         throw error;
       }
     },
-    tryOut: (inputText) => readDecision(engine.evaluateWithin(inputText, tryOutMs)),
+    tryOut: (inputText, timeoutMs = tryOutMs) => readDecision(engine.evaluateWithin(inputText, timeoutMs)),
     memoryBytes: () => engine.memoryBytes(),
   };
 }

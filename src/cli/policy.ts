@@ -9,6 +9,7 @@ import { policyInitCommand } from './policy-init.js';
 import { policyInspectCommand } from './policy-inspect.js';
 import { policyMatrixCommand } from './policy-matrix.js';
 import { policyReplayCommand } from './policy-replay.js';
+import { shadowCommands } from './policy-shadow.js';
 import { policySignCommand } from './policy-sign.js';
 import { policyVerifyCommand } from './policy-verify.js';
 
@@ -31,4 +32,5 @@ export function policyCommands(program: Command): void {
   policyDiffCommand(policy);
   policyMatrixCommand(policy);
   policyAdviseCommand(policy);
+  shadowCommands(policy);
 }

@@ -19,6 +19,8 @@ export function showStatus(answer: JsonValue): string {
     ['profile', textOf(generation?.['profile'])],
     ['policy revision', textOf(generation?.['policy_revision'])],
     ['policy serial', textOf(generation?.['policy_serial'])],
+    ['candidate', candidateText(partOf(status['candidate']))],
+    ['promoted', promotedText(partOf(status['promoted']))],
     ['rolled back', rolledBackText(partOf(generation?.['rolled_back']))],
     ['source', sourceText(partOf(status['source']))],
     ['kept', keptText(listOf(status['kept_generations']))],
@@ -44,6 +46,27 @@ function aroundText({ looked_at: at, skipped, addresses, open, accepted }: Part)
   const said = found === '' ? `nothing open at ${String(textOf(addresses))} addresses` : `OPEN: ${found}`;
   return known === '' ? said : `${said}; accepted: ${known}`;
 }
+
+const candidateText = ({
+  revision,
+  compared,
+  would_allow: allows,
+  would_deny: denies,
+  failed,
+  stopped,
+}: Part): string | null => {
+  if (revision === undefined) return null;
+  const name = `revision ${String(textOf(revision))}`;
+  if (compared === undefined) return `${name}, which is in force`;
+  const [more, less, none] = [allows, denies, failed].map((count) => String(textOf(count)));
+  const told = `${name}: of ${String(textOf(compared))} it would allow ${more ?? ''} and deny ${less ?? ''} more, failed ${none ?? ''}`;
+  return stopped === null ? told : `${told}; asked no more: ${String(textOf(stopped))}`;
+};
+
+const promotedText = ({ revision, at, by }: Part): string | null =>
+  revision === undefined
+    ? null
+    : `revision ${String(textOf(revision))} at ${String(textOf(at))} by ${String(textOf(by))}`;
 
 const rolledBackText = ({ to, from, at, by }: Part): string | null =>
   to === undefined

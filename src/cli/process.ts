@@ -75,8 +75,9 @@ export function statusCommand(program: Command): void {
     });
 }
 
-const placed = (command: Command): Command =>
+/** A command that asks the running process. */
+export const placed = (command: Command, format: Option = formatOption()): Command =>
   command
     .option('--data-dir <dir>', 'data directory of the process; default is $MEMGATE_DATA_DIR')
     .option('--config <file>', 'configuration file that names it')
-    .addOption(formatOption());
+    .addOption(format);

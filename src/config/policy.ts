@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { signatureAlgorithms } from '../model/signature.js';
+import { candidate } from './candidate.js';
 import { day, milliseconds } from './parts.js';
 import { policyServer } from './policy-server.js';
 
@@ -94,6 +95,7 @@ export const policy = z
       .describe(
         "A server that the bundle is asked for, again and again, by OPA's bundle protocol. policy.bundle is then what a first start begins with while the server is silent.",
       ),
+    candidate,
     max_staleness_ms: milliseconds(31 * day)
       .optional()
       .describe(

@@ -11,6 +11,11 @@ export interface ControlClient {
   readonly keys: KeyDesk;
   reload(wish?: ReloadCall): Promise<JsonValue>;
   status(): Promise<JsonValue>;
+  /** Has a policy asked beside the one in force; absolute paths. */
+  beginCandidate(wish: Extract<Call, { do: 'candidate-begin' }>['wish']): Promise<JsonValue>;
+  candidateReport(): Promise<JsonValue>;
+  promoteCandidate(revision: string | null): Promise<JsonValue>;
+  dropCandidate(): Promise<JsonValue>;
   explain(id: string): KeyAnswer<Explanation>;
 }
 
@@ -119,6 +124,10 @@ export async function controlClient(path: string): Promise<ControlClient | null>
     },
     reload: (wish) => valueOf(path, { do: 'reload', ...wish }),
     status: () => valueOf(path, { do: 'status' }),
+    beginCandidate: (wish) => valueOf(path, { do: 'candidate-begin', wish }),
+    candidateReport: () => valueOf(path, { do: 'candidate-report' }),
+    promoteCandidate: (revision) => valueOf(path, { do: 'candidate-promote', revision }),
+    dropCandidate: () => valueOf(path, { do: 'candidate-drop' }),
     explain: (id) => ask(path, { do: 'explain', id }),
   };
 }

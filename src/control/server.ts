@@ -9,6 +9,14 @@ import type { ReloadWish } from '../reload/reload.js';
 import type { Explanation } from '../review/review.js';
 import { callOf, pathBytesMax, requestBytesMax, type Call, type ControlAnswer } from './wire.js';
 
+/** A policy that is asked beside the one in force. */
+interface CandidateCalls {
+  begin(wish: Extract<Call, { do: 'candidate-begin' }>['wish']): Promise<JsonValue>;
+  report(): JsonValue;
+  promote(revision: string | null): Promise<JsonValue>;
+  drop(): Promise<JsonValue>;
+}
+
 export interface ControlContext {
   readonly path: string;
   /** Of the local operator: the mode of the socket is the only credential. */
@@ -17,6 +25,7 @@ export interface ControlContext {
   status(): JsonValue | Promise<JsonValue>;
   /** Null for a decision that the log does not hold. */
   explain(id: string): Promise<Explanation | null>;
+  readonly candidate: CandidateCalls;
   readonly log: Logger;
 }
 
@@ -60,6 +69,14 @@ async function answerTo(call: Call, context: ControlContext): Promise<ControlAns
       return explained(await context.explain(call.id), call.id);
     case 'inventory':
       return keys.inventory();
+    case 'candidate-begin':
+      return ok(await context.candidate.begin(call.wish));
+    case 'candidate-report':
+      return ok(context.candidate.report());
+    case 'candidate-promote':
+      return ok(await context.candidate.promote(call.revision));
+    case 'candidate-drop':
+      return ok(await context.candidate.drop());
     case 'reload':
       return ok(
         await context.reload({

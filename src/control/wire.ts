@@ -24,6 +24,7 @@ const wish = z.strictObject({
   expiresAtMs: z.int().optional(),
 });
 const id = z.string().max(256);
+const filePath = z.string().max(4_096).startsWith('/');
 const hashStart = z.string().regex(/^[0-9a-f]{6,32}$/, 'must be 6 to 32 hexadecimal digits, the beginning of a hash');
 
 /** What may be asked, as the body of `POST /v1`. */
@@ -41,6 +42,13 @@ export const callSchema = z.discriminatedUnion('do', [
   z.strictObject({ do: z.literal('revoke-key'), id, reason: z.string().max(4_096) }),
   z.strictObject({ do: z.literal('check-key'), key: z.string().max(4_096) }),
   z.strictObject({ do: z.literal('explain'), id }),
+  z.strictObject({
+    do: z.literal('candidate-begin'),
+    wish: z.strictObject({ bundle: filePath, data: filePath.nullable(), share: z.number().gt(0).max(1) }),
+  }),
+  z.strictObject({ do: z.literal('candidate-report') }),
+  z.strictObject({ do: z.literal('candidate-promote'), revision: z.string().max(256).nullable() }),
+  z.strictObject({ do: z.literal('candidate-drop') }),
   z.strictObject({ do: z.literal('inventory') }),
   z.strictObject({
     do: z.literal('reload'),

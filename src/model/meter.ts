@@ -22,6 +22,10 @@ export interface Meter {
   policyEvaluation(seconds: number): void;
   policyError(kind: string): void;
   policyInstanceReplaced(): void;
+  /** What a candidate would have said, beside the policy in force. */
+  shadowDecision(route: string, result: ShadowResult): void;
+  /** Decisions that the candidate was not asked about, for want of time or room. */
+  shadowDropped(decisions: number): void;
   upstreamError(code: Code): void;
   upstreamPoolReplaced(): void;
   /** A changed file of `upstream.credential`: taken, or refused. */
@@ -38,6 +42,9 @@ export interface Meter {
   /** The same for one with a label; values of the label and figures. */
   labelled(name: LabelledGaugeName, read: () => readonly (readonly [label: string, value: number])[]): void;
 }
+
+/** A candidate beside the policy in force. */
+export type ShadowResult = 'agree' | 'would_allow' | 'would_deny' | 'failed';
 
 export type LabelledGaugeName = 'side_doors_open';
 

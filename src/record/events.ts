@@ -33,6 +33,15 @@ export const auditEventTypes = {
     severity: 'warning',
     says: 'The outcome of an admitted request of which nothing went upstream.',
   },
+  'policy.candidate-begun': {
+    severity: 'info',
+    says: 'An operator had a candidate policy asked beside the one in force.',
+  },
+  'policy.candidate-dropped': { severity: 'info', says: 'An operator ended the trial of a candidate policy.' },
+  'policy.promoted': {
+    severity: 'warning',
+    says: 'A candidate policy was put in the place of the configured one. Written before it takes effect.',
+  },
   'policy.failed': { severity: 'error', says: 'The policy could not be evaluated for a request, which was refused.' },
   'authorization.allowed': {
     severity: 'info',

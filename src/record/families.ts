@@ -43,6 +43,14 @@ export const counters = {
   audit_lost_total: counter('Records that could not be written.'),
   policy_errors_total: counter('Evaluations that gave no well-formed decision.', 'kind'),
   policy_instances_replaced_total: counter('Policy instances that were thrown away after an error.'),
+  policy_shadow_decisions_total: counter(
+    'Decisions that a candidate policy was asked about too: agree, would_allow what is refused, would_deny what is allowed, or failed.',
+    'route',
+    'result',
+  ),
+  policy_shadow_dropped_total: counter(
+    'Decisions that a candidate policy was not asked about, for want of time or room.',
+  ),
   upstream_errors_total: counter('Requests that failed on their way to the memory server and back, by code.', 'code'),
   upstream_pools_replaced_total: counter('Connection pools that were stuck and were replaced.'),
   upstream_credential_reads_total: counter(

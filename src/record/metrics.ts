@@ -107,6 +107,7 @@ function meterOf(
     policyEvaluation: (seconds) => time.policy_evaluation_duration_seconds.observe(seconds),
     policyError: (kind) => count.policy_errors_total.add(1, kind),
     policyInstanceReplaced: () => count.policy_instances_replaced_total.add(1),
+    ...shadowCounts(count),
     upstreamError: (code) => count.upstream_errors_total.add(1, code),
     upstreamPoolReplaced: () => count.upstream_pools_replaced_total.add(1),
     upstreamCredentialRead: (result) => count.upstream_credential_reads_total.add(1, result),
@@ -117,3 +118,10 @@ function meterOf(
     reload: (result) => count.config_reloads_total.add(1, result),
   };
 }
+
+const shadowCounts = (
+  count: Made<typeof counters, CounterSeries>,
+): Pick<Meter, 'shadowDecision' | 'shadowDropped'> => ({
+  shadowDecision: (route, result) => count.policy_shadow_decisions_total.add(1, route, result),
+  shadowDropped: (decisions) => count.policy_shadow_dropped_total.add(decisions),
+});

@@ -44,6 +44,8 @@ export interface LongLived {
   readonly pressureSet: (options: Sources['loaded']['config']['gateway']) => void;
   /** Spaces whose creation the memory server has acknowledged. */
   readonly createdSpaces: { has(name: string): boolean; add(name: string): void };
+  /** Told of every request that is over, for a candidate to be asked too. */
+  readonly decided: (trail: Trail) => void;
   readonly keyUsed: (id: string, deprecated: boolean) => void;
   /** The client for these options; the same one while they stay the same. */
   readonly upstreamFor: (options: Sources['loaded']['config']['upstream']) => Upstream;
@@ -175,6 +177,7 @@ function sharedStages(sources: Sources, parts: LongLived, isKnownSpace: (name: s
       outcome: (trail, outcome) => {
         learnSpaces(trail, outcome, parts);
         record.outcome(trail, outcome);
+        parts.decided(trail);
       },
     },
   };

@@ -5,12 +5,22 @@ import { looksUpItsSpace, type Profile } from '../resolve/resolve.js';
 import { credentialForm } from './credential.js';
 import type { Findings } from './findings.js';
 
+/** What no part can say of itself. */
+export function checkTogether(
+  loaded: LoadedConfig,
+  { profile, policy }: { readonly profile: Profile | null; readonly policy: Policy | null },
+  found: Findings,
+): void {
+  checkTokens(loaded, policy, found);
+  for (const check of [checkNames, checkCalls, checkObserve, checkCredential]) check(loaded, profile, found);
+}
+
 // Names that steer HTTP itself: an identity under one of them would break every request.
 const steering =
   /^(?:host|connection|content-length|content-type|content-encoding|transfer-encoding|te|trailer|upgrade|expect|keep-alive|proxy-.*|x-forwarded-.*|x-request-id)$/i;
 
 /** No two headers of one name go upstream: of those that tell who calls, the credential, and the carriers of the space. */
-export function checkNames({ config }: LoadedConfig, profile: Profile | null, found: Findings): void {
+function checkNames({ config }: LoadedConfig, profile: Profile | null, found: Findings): void {
   if (profile === null) return;
   const { identity_headers: ofProfile } = profile.data;
   const own = Object.entries(config.identity_headers).flatMap(([field, name]) =>
@@ -39,7 +49,7 @@ export function checkNames({ config }: LoadedConfig, profile: Profile | null, fo
 type Wanted = NonNullable<LoadedConfig['config']['upstream']['credential']>;
 
 /** A credential that fits the server: one that takes the user from it must not get the same for everybody. */
-export function checkCredential({ config }: LoadedConfig, profile: Profile | null, found: Findings): void {
+function checkCredential({ config }: LoadedConfig, profile: Profile | null, found: Findings): void {
   const wanted = config.upstream.credential;
   if (profile === null || wanted === undefined) return;
   const { name, space } = profile.data;
@@ -94,7 +104,7 @@ export const routePattern = (text: string): RegExp =>
   new RegExp(`^${text.replaceAll('.', '\\.').replaceAll('*', '.*')}$`);
 
 /** A rule that nothing can fit would be taken for one that fits. */
-export function checkObserve({ config }: LoadedConfig, profile: Profile | null, found: Findings): void {
+function checkObserve({ config }: LoadedConfig, profile: Profile | null, found: Findings): void {
   if (profile === null) return;
   const ids = [...profile.data.routes, ...profile.data.grpc].map(({ id }) => id);
   config.observe.forEach(({ routes = [], spaces = [] }, index) => {
@@ -107,7 +117,7 @@ export function checkObserve({ config }: LoadedConfig, profile: Profile | null, 
 }
 
 /** A listener for calls that are all refused would be a mistake that nobody notices. */
-export function checkCalls({ config }: LoadedConfig, profile: Profile | null, found: Findings): void {
+function checkCalls({ config }: LoadedConfig, profile: Profile | null, found: Findings): void {
   if (config.grpc !== undefined && profile !== null && profile.data.grpc.length === 0)
     found.tell(
       'grpc',
@@ -116,7 +126,7 @@ export function checkCalls({ config }: LoadedConfig, profile: Profile | null, fo
 }
 
 /** Static tokens are held to the same names and forms as keys. */
-export function checkTokens({ config }: LoadedConfig, policy: Policy | null, found: Findings): void {
+function checkTokens({ config }: LoadedConfig, policy: Policy | null, found: Findings): void {
   config.static_tokens.forEach(({ roles, tier, spaces }, index) => {
     const path = `static_tokens.${String(index)}`;
     const wrong = spacesProblem(spaces);

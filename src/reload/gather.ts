@@ -21,14 +21,16 @@ export async function gatherSources(file: string, snapshot: Snapshot): Promise<v
   const loaded = await loadConfig(file, snapshot);
   if (!loaded.ok) return;
   const { config, resolvePath } = loaded.value;
-  const { bundle, data, cases, verification, sources, compile_on_reload: compiles } = config.policy;
+  const { bundle, data, cases, candidate, verification, sources, compile_on_reload: compiles } = config.policy;
   const folder = (dir: string | undefined, isWanted: (name: string) => boolean): Promise<void> =>
     dir === undefined ? Promise.resolve() : snapshot.gather(resolvePath(dir), isWanted);
   await Promise.all([
     isFile(config.profile) && snapshot.bytes(resolvePath(config.profile), profileBytesMax),
     snapshot.bytes(resolvePath(bundle), packedBytesMax),
     ...publicKeys(verification).map((name) => snapshot.bytes(resolvePath(name), publicKeyBytesMax)),
+    candidate !== undefined && snapshot.bytes(resolvePath(candidate.bundle), packedBytesMax),
     folder(data, isDocument),
+    folder(candidate?.data, isDocument),
     folder(cases, isDocument),
     folder(config.keys.manifests, isDocument),
     compiles && sources !== undefined && gatherRego(resolvePath(sources), snapshot),

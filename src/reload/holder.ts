@@ -1,9 +1,9 @@
-import { describeProblem, type Problem } from '../base/document.js';
-import { fileProblem } from '../base/problem.js';
+import { describeProblem } from '../base/document.js';
 import { messageOf } from '../base/log.js';
 import { no, ok, type Result } from '../base/result.js';
 import type { Actor } from '../model/audit.js';
 import { atOneMoment } from '../origin/origin.js';
+import { beyondKeys, restartProblems } from './beyond.js';
 import { buildGeneration, type BuiltGeneration } from './build.js';
 import { compare, type Difference } from './difference.js';
 import { planOf, type Plan } from './going-back.js';
@@ -35,6 +35,7 @@ export class GenerationHolder implements Reloader {
   static async of(first: BuiltGeneration, context: ReloaderContext): Promise<GenerationHolder> {
     const holder = new GenerationHolder(first, context);
     if (context.keeper.rollback() === null) await holder.#keep(first);
+    context.settled(first.sources);
     return holder;
   }
 
@@ -83,7 +84,7 @@ export class GenerationHolder implements Reloader {
     const planning = { keeper, current: this.#current, nowMs: parts.clock.nowMs() };
     const plan = await planOf(actor, wish, planning);
     if (!plan.ok) return this.#failed(actor, { problems: plan.why, difference: null }, wish);
-    const read = await readSources(sourceContext, plan.value.reading, (seen) => {
+    const read = await readSources(sourceContext, this.#promoting(plan.value, wish), (seen) => {
       this.#seen = seen;
       this.#lookedAtMs = parts.clock.nowMs();
     });
@@ -98,31 +99,25 @@ export class GenerationHolder implements Reloader {
       await this.#record(actor, 'config.dry-run', { generation: difference.before, would_be: difference.after });
       return ok(difference);
     }
-    await this.#swap(actor, plan.value, read.value);
+    await this.#swap(actor, { ...plan.value, isPromoted: wish.promote !== undefined }, read.value);
     return ok(difference);
   }
 
-  /** What is durable comes first: the record, and that a rollback holds or has ended. */
-  async #swap(actor: Actor, { mark }: Plan, sources: Sources): Promise<void> {
-    const { parts, log, keeper } = this.#context;
+  /** What was gone back to is what it was. */
+  #promoting({ reading }: Plan, { promote }: ReloadWish): Plan['reading'] {
+    const { promotions } = this.#context;
+    return reading.content === null ? { ...reading, promotion: promote ?? promotions.current() } : reading;
+  }
+
+  /** What is durable comes first. */
+  async #swap(actor: Actor, plan: Swapping, sources: Sources): Promise<void> {
+    const { parts, log } = this.#context;
     const before = this.#current;
     const next = buildGeneration(sources, parts);
-    const wasBack = keeper.rollback();
-    const isBack = mark !== null && mark.atMs !== wasBack?.atMs;
-    try {
-      const facts = {
-        generation: next.hash,
-        before: before.hash,
-        policy_revision: sources.policy.revision,
-        ...(mark !== null && { rolled_back_to: mark.to }),
-      };
-      await this.#record(actor, isBack ? 'config.rolled-back' : 'config.reloaded', facts);
-      await this.#takeSerial(actor, sources);
-      if (mark !== wasBack) await keeper.mark(mark);
-    } catch (thrown) {
+    const type = await this.#noteDurably(actor, plan, { next, before }).catch((thrown: unknown) => {
       closeSources(sources);
       throw thrown;
-    }
+    });
     const { gateway } = sources.loaded.config;
     parts.ring.replaceManifests(sources.manifests.entries);
     parts.inspectBudget.max = gateway.inspect_max_bytes_in_progress;
@@ -133,8 +128,32 @@ export class GenerationHolder implements Reloader {
     closeSources(before.sources, sources);
     parts.meter.reload('success');
     for (const problem of sources.manifests.refused) log.error('keys.refused', { problem: describeProblem(problem) });
-    log.info(isBack ? 'config.rolled-back' : 'config.reloaded', { generation: next.hash, before: before.hash });
-    if (mark === null) await this.#keep(next);
+    log.info(type, { generation: next.hash, before: before.hash });
+    this.#context.settled(sources);
+    if (plan.mark === null) await this.#keep(next);
+  }
+
+  /** The record, and that a rollback or a promotion holds or has ended. */
+  async #noteDurably(
+    actor: Actor,
+    { mark, isPromoted }: Swapping,
+    { next, before }: Readonly<Record<'next' | 'before', BuiltGeneration>>,
+  ): Promise<ReloadRecord[0]> {
+    const { keeper, promotions } = this.#context;
+    const wasBack = keeper.rollback();
+    const isBack = mark !== null && mark.atMs !== wasBack?.atMs;
+    const facts = {
+      generation: next.hash,
+      before: before.hash,
+      policy_revision: next.sources.policy.revision,
+      ...(mark !== null && { rolled_back_to: mark.to }),
+    };
+    const type = isPromoted ? 'policy.promoted' : isBack ? 'config.rolled-back' : 'config.reloaded';
+    await this.#record(actor, type, facts);
+    await this.#takeSerial(actor, next.sources);
+    if (mark !== wasBack) await keeper.mark(mark);
+    await promotions.set(next.sources.promotion);
+    return type;
   }
 
   /** From now on nothing older is taken; that this is older itself is recorded first. */
@@ -153,7 +172,7 @@ export class GenerationHolder implements Reloader {
     const max = sources.loaded.config.reload.kept_generations_max_entries;
     try {
       await keeper.keep(facts, sources.content, max);
-      await context.server?.accepted(sources.content.bundle);
+      if (sources.promotion === null) await context.server?.accepted(sources.content.bundle);
     } catch (thrown) {
       log.error('config.not-kept', { generation: hash, problem: messageOf(thrown) });
     }
@@ -192,29 +211,11 @@ export class GenerationHolder implements Reloader {
   }
 }
 
+interface Swapping extends Plan {
+  readonly isPromoted: boolean;
+}
+
 type ReloadRecord = [
   type: Parameters<typeof recordReload>[1]['type'],
   fields: Parameters<typeof recordReload>[1]['fields'],
 ];
-
-/** What a change of keys alone would bring with it. */
-function beyondKeys({ configuration, profile, policy, data }: Difference, { loaded }: Sources): readonly Problem[] {
-  const parts = [...data.added, ...data.removed, ...data.changed];
-  const changed = [
-    ...configuration.map((field) => `the field ${field} of the configuration`),
-    ...(profile ? ['the profile'] : []),
-    ...(policy === null ? [] : ['the policy']),
-    ...parts.map((part) => `the policy data ${part}`),
-  ];
-  const message = 'has changed too: nothing was applied; `memgate reload` takes all of it over';
-  return changed.map((what) => fileProblem(loaded.file, `${what} ${message}`));
-}
-
-const restartProblems = ({ needs_restart: fields }: Difference, after: Sources): readonly Problem[] =>
-  fields.map((path) => ({
-    file: after.loaded.file,
-    line: 0,
-    column: 0,
-    path,
-    message: 'needs a restart: nothing of this reload was applied',
-  }));

@@ -17,6 +17,7 @@ import type { LoadedConfig } from '../config/config.js';
 import { Fault } from '../model/codes.js';
 import { compileDirectory } from './compile.js';
 import { admission, notAfterText, type PolicyGate } from './serial.js';
+import { chosen, type Promotion } from './promotion.js';
 
 /** What a bundle says of itself. */
 export type Claims = Pick<Bundle, 'serial' | 'notAfterMs' | 'signedBy'>;
@@ -30,6 +31,8 @@ export interface ReadPolicy {
   readonly admitted: Admitted;
   /** What it was read from. */
   readonly bytes: Buffer;
+  /** Null where the configured bundle is what is to be in force. */
+  readonly promotion: Promotion | null;
 }
 
 export interface PolicyReading {
@@ -39,31 +42,37 @@ export interface PolicyReading {
   readonly bytes?: Buffer | null;
   /** Null where the policy is only looked at: it need not follow on anything. */
   readonly gate?: PolicyGate | null;
+  readonly promotion?: Promotion | null;
 }
 
 /** Reads the bundle that the configuration names, verifies it, and loads the policy in it. */
 export async function readPolicy(
   loaded: LoadedConfig,
-  { ports, files = diskFiles, bytes: known = null, gate = null }: PolicyReading,
+  { ports, files = diskFiles, bytes: known = null, gate = null, promotion: wanted = null }: PolicyReading,
 ): Promise<Result<ReadPolicy, readonly Problem[]>> {
   const { policy } = loaded.config;
   const verification = await verificationOf(loaded, files);
   if (!verification.ok) return verification;
   const read = await bundleOf(loaded, { files, known }, verification.value);
   if (!read.ok) return read;
-  const { bundle, bytes, bundleFile } = read.value;
+  const ownData = policy.data === undefined ? null : loaded.resolvePath(policy.data);
+  const { bundle: bytes, promotion } = chosen({ bundle: read.value.bytes, dataDir: ownData }, wanted);
+  const promoted = promotion === null ? null : await readBundle(bytes, verification.value, place);
+  if (promoted?.ok === false) return promoted;
+  const bundle = promoted?.value ?? read.value.bundle;
+  const bundleFile = promoted === null ? read.value.bundleFile : place;
   tellUnverified(bundle, ports);
   const admitted = gate === null ? ok(unjudged) : await admission(bundle, loaded, { gate, place: bundleFile });
   if (!admitted.ok) return admitted;
   if (admitted.value.isExpired) ports.log.warn('policy.expired', { not_after: notAfterText(bundle) });
-  const dataDir = policy.data === undefined ? null : loaded.resolvePath(policy.data);
+  const dataDir = promotion?.dataDir ?? ownData;
   const made = await loadPolicy({ bundle, bundleFile, dataDir, budgetMs: policy.budget_ms, files }, ports);
   if (!made.ok) return made;
   const { serial, notAfterMs, signedBy } = bundle;
   const claims = { serial, notAfterMs, signedBy };
   const isEnforced = policy.verification?.enforce_not_after === true;
   const inTime = isEnforced ? untilExpiry(made.value, claims, ports.clock) : made.value;
-  return ok({ policy: inTime, claims, admitted: admitted.value, bytes });
+  return ok({ policy: inTime, claims, admitted: admitted.value, bytes, promotion });
 }
 
 /** The same policy, which answers nothing from its not_after on. Only where the configuration wants that: no other policy looks at the clock. */
@@ -77,6 +86,9 @@ function untilExpiry(policy: Policy, { notAfterMs, signedBy }: Claims, clock: Cl
     },
   };
 }
+
+/** How problems name it. */
+const place = 'promoted policy';
 
 interface Found {
   readonly bundle: Bundle;
@@ -106,7 +118,7 @@ async function bundleOf(
 }
 
 /** The public keys that the configuration names; those without which nothing is verified, where it names none. */
-async function verificationOf(
+export async function verificationOf(
   { config, file, resolvePath }: LoadedConfig,
   files: Files,
 ): Promise<Result<Verification, readonly Problem[]>> {

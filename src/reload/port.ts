@@ -5,7 +5,8 @@ import type { Actor, AuditSink } from '../model/audit.js';
 import type { Kept, Keeper, Rollback } from '../origin/origin.js';
 import type { BuiltGeneration, LongLived } from './build.js';
 import type { Difference } from './difference.js';
-import type { SourceContext } from './sources.js';
+import type { Promotion, Promotions } from './promotion.js';
+import type { SourceContext, Sources } from './sources.js';
 
 export interface ReloadFailure {
   readonly problems: readonly Problem[];
@@ -24,6 +25,8 @@ export interface ReloadWish {
   readonly allowRollback?: boolean;
   /** Goes back: to the kept generation whose hash begins so, or with null to the one before. */
   readonly backTo?: string | null;
+  /** Puts a candidate in the place of the configured policy. */
+  readonly promote?: Promotion;
 }
 
 export interface ReloadFacts {
@@ -56,4 +59,7 @@ export interface ReloaderContext {
   readonly audit: AuditSink;
   readonly log: Logger;
   readonly keeper: Keeper;
+  readonly promotions: Promotions;
+  /** Told of every generation that came into force. */
+  readonly settled: (sources: Sources) => void;
 }

@@ -6,6 +6,7 @@ import { ok, type Result } from '../base/result.js';
 import { loadConfig, type Config, type LoadedConfig } from '../config/config.js';
 import { loadManifests, type KeyEntry, type KnownNames, type LoadedManifests } from '../identify/identify.js';
 import type { Content } from '../origin/origin.js';
+import type { Promotion } from './promotion.js';
 
 /** What is read: the files as they are, or kept ones in their place. */
 export interface Reading {
@@ -14,6 +15,8 @@ export interface Reading {
   readonly held: { readonly entries: readonly KeyEntry[]; readonly config: Config } | null;
   /** The bundle may be older than what was taken before it: somebody said so. */
   readonly allowsRollback?: boolean;
+  /** In the place of the configured policy, while that is what it was. */
+  readonly promotion?: Promotion | null;
 }
 
 export const asTheyAre: Reading = { content: null, held: null };

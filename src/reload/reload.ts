@@ -8,6 +8,8 @@ export type { Difference } from './difference.js';
 export { firstSources } from './first.js';
 export { openObjectBook } from './objects.js';
 export { readPolicy } from './policy.js';
+export { loadCandidate, type Candidate, type CandidateSource } from './candidate.js';
+export { openPromotions, type Promotions } from './promotion.js';
 export type { Reloader, ReloaderContext, ReloadFacts, ReloadFailure, ReloadWish } from './port.js';
 export { closeSources, readSources, type Sources, type SourceContext } from './sources.js';
 export { watchSources } from './watching.js';

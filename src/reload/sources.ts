@@ -17,11 +17,13 @@ import {
 import type { Meter } from '../model/meter.js';
 import { atOneMoment, filesOver, type BundleServer, type Content, type Snapshot } from '../origin/origin.js';
 import { findProfile, type Profile } from '../resolve/resolve.js';
-import { checkCredential, checkCalls, checkNames, checkObserve, checkTokens } from './checks.js';
+import { checkTogether } from './checks.js';
 import { readCredential, type LiveCredential } from './credential.js';
 import { Findings } from './findings.js';
 import { contentOf, gatherSources, seenIn, type Seen } from './gather.js';
 import { asTheyAre, configOf, readKeys, type Reading } from './reading.js';
+import type { Promotion } from './promotion.js';
+import { readCandidate, type Candidate } from './candidate.js';
 import { failingCases, readPolicy, type Claims } from './policy.js';
 import type { PolicyGate } from './serial.js';
 import { tierWarnings } from './tiers.js';
@@ -35,6 +37,10 @@ export interface Sources {
   readonly claims: Claims;
   /** How the bundle follows on those before it. */
   readonly admitted: Admitted;
+  /** Null where the policy in force is the configured one. */
+  readonly promotion: Promotion | null;
+  /** The one that the configuration has asked beside it. */
+  readonly candidate: Candidate | null;
   readonly manifests: Pick<LoadedManifests, 'entries' | 'refused'>;
   readonly tokens: StaticTokens;
   readonly credential: LiveCredential | null;
@@ -92,12 +98,8 @@ async function readFrom(
   const storeKeys = context.storeKeys(); // may fail, so before anything is opened that would have to be closed
   const parts = await readFiles(loaded.value, { context, storeKeys, files, reading }, found);
   const settings = readSettings(loaded.value, context, found);
-  checkTokens(loaded.value, parts.policy, found);
-  checkNames(loaded.value, parts.profile, found);
-  checkCalls(loaded.value, parts.profile, found);
-  checkObserve(loaded.value, parts.profile, found);
-  checkCredential(loaded.value, parts.profile, found);
-  const { profile, policy, claims, admitted, manifests, tokens, credential, bundle } = parts;
+  checkTogether(loaded.value, parts, found);
+  const { profile, policy, claims, admitted, manifests, tokens, credential, bundle, promotion, candidate } = parts;
   const isWhole = profile !== null && policy !== null && manifests !== null && tokens !== null;
   if (!isWhole || bundle === null || claims === null || admitted === null || found.problems.length > 0) {
     tokens?.close();
@@ -112,7 +114,7 @@ async function readFrom(
   ]);
   const content = reading.content ?? (await contentOf(loaded.value, snapshot, bundle));
   const { entries, refused } = manifests; // the places of all keys are needed no more
-  const made = { loaded: loaded.value, profile, policy, claims, admitted, tokens, credential };
+  const made = { loaded: loaded.value, profile, policy, claims, admitted, tokens, credential, promotion, candidate };
   const warnings = tierWarnings(policy, storeKeys, context.ports.clock.nowMs());
   for (const message of warnings) context.ports.log.warn('policy.tier-unknown', { message });
   return ok({ ...made, manifests: { entries, refused }, ...settings, warnings, hash, content });
@@ -125,6 +127,8 @@ interface Files {
   readonly admitted: Admitted | null;
   /** The bytes that the policy was read from. */
   readonly bundle: Buffer | null;
+  readonly promotion: Promotion | null;
+  readonly candidate: Candidate | null;
   readonly manifests: LoadedManifests | null;
   readonly tokens: StaticTokens | null;
   readonly credential: LiveCredential | null;
@@ -144,12 +148,12 @@ async function readFiles(loaded: LoadedConfig, from: FileReading, found: Finding
   const bytes = reading.content?.bundle ?? context.server?.latest() ?? null;
   const [profile, read, tokens] = await Promise.all([
     findProfile(config.profile, resolvePath, files),
-    readPolicy(loaded, { ports, files, bytes, gate: gateOf(from) }),
+    readPolicy(loaded, { ports, files, bytes, gate: gateOf(from), promotion: reading.promotion ?? null }),
     readTokens(loaded, (message) => {
       ports.log.warn('static-token.warning', { message });
     }),
   ]);
-  const { policy, claims, admitted, bytes: bundle } = found.take(read) ?? nothing;
+  const { policy, claims, admitted, bytes: bundle, promotion } = found.take(read) ?? nothing;
   const names = policy === null ? null : { roles: policy.roleNames, tiers: policy.tierNames };
   const manifests = await readKeys(loaded, { names, files, held: reading.held });
   if (manifests.ok) found.problems.push(...idConflicts(manifests.value, from.storeKeys));
@@ -159,6 +163,8 @@ async function readFiles(loaded: LoadedConfig, from: FileReading, found: Finding
     policy,
     claims,
     admitted,
+    promotion,
+    candidate: found.take(await readCandidate(loaded, { ports, files })),
     manifests: found.take(manifests),
     tokens: found.takeAt('static_tokens', tokens),
   };
@@ -166,7 +172,7 @@ async function readFiles(loaded: LoadedConfig, from: FileReading, found: Finding
   return { ...made, credential: await readCredential({ loaded, profile: made.profile, ports }, found) };
 }
 
-const nothing = { policy: null, claims: null, admitted: null, bytes: null };
+const nothing = { policy: null, claims: null, admitted: null, bytes: null, promotion: null };
 
 const gateOf = ({ context: { serials, ports }, reading }: FileReading): PolicyGate => ({
   serials,

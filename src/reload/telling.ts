@@ -4,7 +4,12 @@ import type { Reloader, ReloaderContext } from './port.js';
 interface ReloadEvent {
   readonly actor: Actor;
   readonly type:
-    'config.reloaded' | 'config.rolled-back' | 'config.dry-run' | 'config.reload-failed' | 'policy.rolled-back';
+    | 'config.reloaded'
+    | 'config.rolled-back'
+    | 'config.dry-run'
+    | 'config.reload-failed'
+    | 'policy.rolled-back'
+    | 'policy.promoted';
   readonly fields: Readonly<Record<string, JsonValue>>;
   readonly atMs: number;
 }
@@ -14,6 +19,7 @@ const severities = {
   'config.dry-run': 'info',
   'config.rolled-back': 'warning',
   'policy.rolled-back': 'warning',
+  'policy.promoted': 'warning',
   'config.reload-failed': 'error',
 } as const;
 
