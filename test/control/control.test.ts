@@ -29,6 +29,13 @@ const noKeys = new Proxy(
   },
 ) as KeyDesk;
 
+const noCandidate: ControlContext['candidate'] = {
+  begin: (wish) => Promise.resolve({ done: false, problems: [wish.bundle] }),
+  report: () => ({ candidate: null }),
+  promote: (revision) => Promise.resolve({ done: false, problems: [revision ?? 'any'] }),
+  drop: () => Promise.resolve({ done: true }),
+};
+
 async function started(
   t: { teardown(work: () => Promise<void>): void },
   path: string,
@@ -40,6 +47,7 @@ async function started(
     reload: () => Promise.resolve({ reloaded: true }),
     status: () => ({ version: '1' }),
     explain: () => Promise.resolve(null),
+    candidate: noCandidate,
     log,
     ...more,
   });
@@ -174,6 +182,7 @@ t.test('nothing there, or nobody behind it: null; a stale socket is replaced, an
       reload: () => Promise.resolve(null),
       status: () => null,
       explain: () => Promise.resolve(null),
+      candidate: noCandidate,
       log,
     }),
     { ok: false, why: /is not a socket: remove it/ },
@@ -196,6 +205,7 @@ t.test('a path over 107 bytes is refused, not cut', async (t) => {
       reload: () => Promise.resolve(null),
       status: () => null,
       explain: () => Promise.resolve(null),
+      candidate: noCandidate,
       log,
     }),
     { ok: false, why: /at most 107: use a shorter data_dir/ },
@@ -250,4 +260,18 @@ t.test('a client that hangs up halfway does no harm', async (t) => {
     });
   }
   t.strictSame(await (await controlClient(path))?.status(), { version: '1' });
+});
+
+t.test('the client has a candidate begun, told, promoted and dropped', async (t) => {
+  const path = join(mkdtempSync(join(tmpdir(), 'memgate-')), 'c.sock');
+  await started(t, path);
+  const client = await controlClient(path);
+  if (client === null) throw new Error('nobody listens');
+  const wish = { bundle: '/srv/next.tar.gz', data: null, share: 0.5 };
+  t.strictSame(await client.beginCandidate(wish), { done: false, problems: ['/srv/next.tar.gz'] });
+  t.strictSame(await client.candidateReport(), { candidate: null });
+  t.strictSame(await client.promoteCandidate('r1'), { done: false, problems: ['r1'] });
+  t.strictSame(await client.dropCandidate(), { done: true });
+  await t.rejects(client.beginCandidate({ ...wish, bundle: 'next.tar.gz' }), /bundle/, 'an absolute path');
+  await t.rejects(client.beginCandidate({ ...wish, share: 0 }), /share/);
 });
