@@ -3,8 +3,9 @@ import { InvalidArgumentError, Option, type Command } from 'commander';
 import { visible } from '../base/encoding.js';
 import type { JsonValue } from '../model/audit.js';
 import { reportOption, type Format, type ReportFormat } from './format.js';
+import { markdownTable } from './markdown.js';
 import type { PlaceOptions } from './place.js';
-import { facts, jsonLine, markdownTable, processTerminal, table } from './print.js';
+import { facts, jsonLine, processTerminal, table } from './print.js';
 import { clientOrFail, placed } from './process.js';
 import { listOf, partOf, textOf } from './answer-parts.js';
 
