@@ -15,4 +15,4 @@ export type {
 } from './port.js';
 export { describeRegoProblem } from './problems.js';
 export { openCompiler, type CompilerOptions } from './open.js';
-export { readSourceDirectory, shippedCapabilities, sourceRevision } from './sources.js';
+export { isSource, namesOf, readSourceDirectory, shippedCapabilities, sourceRevision } from './sources.js';

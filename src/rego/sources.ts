@@ -44,6 +44,12 @@ export async function readSourceDirectory(
   }
 }
 
+/** Where the files of that state have their names: they stay the same when a volume is swapped. */
+export async function namesOf(directory: string): Promise<string> {
+  const data = join(directory, '..data');
+  return (await realpath(data).catch(() => null)) === null ? directory : data;
+}
+
 /** All of one state: where a volume was swapped meanwhile, the state of now is read instead. */
 async function readState(directory: string, looks: number): Promise<RegoSources['files']> {
   const root = await stateOf(directory);
@@ -85,6 +91,12 @@ const isWanted = (name: string, depth: number): boolean =>
   name === 'data.json' ||
   name === 'data.yaml' ||
   (depth === 0 && (name === '.manifest' || name === '.signatures.json'));
+
+/** True for what a directory of sources is read for; a path from its root. */
+export function isSource(path: string): boolean {
+  const parts = path.split('/');
+  return isWanted(parts.at(-1) ?? '', parts.length - 1) && parts.slice(0, -1).every((part) => !part.startsWith('.'));
+}
 
 /** Paths of the files that are wanted, in the order of their names. */
 async function pathsIn(root: string): Promise<readonly string[]> {

@@ -1,7 +1,7 @@
 import { dirname, join } from 'node:path';
 import { loadConfig, type LoadedConfig } from '../config/config.js';
 import type { Content, Snapshot } from '../origin/origin.js';
-import { readSourceDirectory } from '../rego/rego.js';
+import { namesOf, readSourceDirectory } from '../rego/rego.js';
 
 /** What a look at the files has seen. */
 export interface Seen {
@@ -37,11 +37,12 @@ export async function gatherSources(file: string, snapshot: Snapshot): Promise<v
   ]);
 }
 
-/** The compiler reads a directory as a whole, and by itself; here its files only count as looked at. */
+/** The compiler reads a directory as a whole, and by itself; here its files count as looked at, and are kept: who has signed them is asked again when they come back. */
 async function gatherRego(dir: string, snapshot: Snapshot): Promise<void> {
   const read = await readSourceDirectory(dir);
   const paths = read.ok ? [...read.value.keys()] : [];
-  await Promise.all([snapshot.names(dir), ...paths.map((path) => snapshot.bytes(join(dir, path), sourceBytesMax))]);
+  const names = await namesOf(dir);
+  await Promise.all([snapshot.names(dir), ...paths.map((path) => snapshot.bytes(join(names, path), sourceBytesMax))]);
 }
 
 type Verification = LoadedConfig['config']['policy']['verification'];

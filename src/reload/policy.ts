@@ -15,7 +15,8 @@ import {
 import { describeFailure, readCases, runCases } from '../cases/cases.js';
 import type { LoadedConfig } from '../config/config.js';
 import { Fault } from '../model/codes.js';
-import { compileDirectory } from './compile.js';
+import type { Content } from '../origin/origin.js';
+import { compileDirectory, compiledBefore } from './compile.js';
 import { admission, notAfterText, type PolicyGate } from './serial.js';
 import { chosen, type Promotion } from './promotion.js';
 
@@ -38,8 +39,10 @@ export interface ReadPolicy {
 export interface PolicyReading {
   readonly ports: PolicyPorts;
   readonly files?: Files;
-  /** A bundle that is there already: kept, or from a bundle server. Without it the file is read. */
-  readonly bytes?: Buffer | null;
+  /** What is gone back to. */
+  readonly content?: Content | null;
+  /** What a bundle server gave. Without either the file is read. */
+  readonly served?: Buffer | null;
   /** Null where the policy is only looked at: it need not follow on anything. */
   readonly gate?: PolicyGate | null;
   readonly promotion?: Promotion | null;
@@ -48,12 +51,12 @@ export interface PolicyReading {
 /** Reads the bundle that the configuration names, verifies it, and loads the policy in it. */
 export async function readPolicy(
   loaded: LoadedConfig,
-  { ports, files = diskFiles, bytes: known = null, gate = null, promotion: wanted = null }: PolicyReading,
+  { ports, files = diskFiles, content = null, served = null, gate = null, promotion: wanted = null }: PolicyReading,
 ): Promise<Result<ReadPolicy, readonly Problem[]>> {
   const { policy } = loaded.config;
   const verification = await verificationOf(loaded, files);
   if (!verification.ok) return verification;
-  const read = await bundleOf(loaded, { files, known }, verification.value);
+  const read = await bundleOf(loaded, { files, content, served }, verification.value);
   if (!read.ok) return read;
   const ownData = policy.data === undefined ? null : loaded.resolvePath(policy.data);
   const { bundle: bytes, promotion } = chosen({ bundle: read.value.bytes, dataDir: ownData }, wanted);
@@ -97,23 +100,27 @@ interface Found {
   readonly bundleFile: string;
 }
 
+type BundlePlaces = Required<Pick<PolicyReading, 'files' | 'content' | 'served'>>;
+
 /** The bundle that is there already, the one of the file, or the one that the sources give. */
 async function bundleOf(
   { config: { policy }, resolvePath }: LoadedConfig,
-  { files, known }: { readonly files: Files; readonly known: Buffer | null },
+  { files, content, served }: BundlePlaces,
   verification: Verification,
 ): Promise<Result<Found, readonly Problem[]>> {
-  const sources = policy.compile_on_reload && policy.sources !== undefined ? resolvePath(policy.sources) : null;
-  if (sources !== null && known === null) {
-    const compiled = await compileDirectory(sources, verification);
-    return compiled.ok ? ok({ ...compiled.value, bundleFile: sources }) : compiled;
+  if (policy.compile_on_reload && policy.sources !== undefined) {
+    const bundleFile = resolvePath(policy.sources);
+    const compiled = await (content === null
+      ? compileDirectory(bundleFile, verification)
+      : compiledBefore(bundleFile, verification, content));
+    return compiled.ok ? ok({ ...compiled.value, bundleFile }) : compiled;
   }
   const file = resolvePath(policy.bundle);
+  const known = content?.bundle ?? served;
   const bytes = known === null ? await files.bytes(file, packedBytesMax) : ok(known);
   if (!bytes.ok) return no([fileProblem(file, bytes.why)]);
-  const bundleFile = known === null ? file : (policy.server?.url ?? sources ?? file);
-  // A kept bundle that was compiled here has no signature of its own: that of its directory was verified then.
-  const bundle = await readBundle(bytes.value, sources === null ? verification : noVerification, bundleFile);
+  const bundleFile = known === null ? file : (policy.server?.url ?? file);
+  const bundle = await readBundle(bytes.value, verification, bundleFile);
   return bundle.ok ? ok({ bundle: bundle.value, bytes: bytes.value, bundleFile }) : bundle;
 }
 

@@ -145,10 +145,11 @@ async function readFiles(loaded: LoadedConfig, from: FileReading, found: Finding
   const { config, resolvePath } = loaded;
   const { context, files, reading } = from;
   const { ports } = context;
-  const bytes = reading.content?.bundle ?? context.server?.latest() ?? null;
+  const { content } = reading;
+  const served = context.server?.latest() ?? null;
   const [profile, read, tokens] = await Promise.all([
     findProfile(config.profile, resolvePath, files),
-    readPolicy(loaded, { ports, files, bytes, gate: gateOf(from), promotion: reading.promotion ?? null }),
+    readPolicy(loaded, { ports, files, content, served, gate: gateOf(from), promotion: reading.promotion ?? null }),
     readTokens(loaded, (message) => {
       ports.log.warn('static-token.warning', { message });
     }),

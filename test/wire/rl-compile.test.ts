@@ -2,7 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { generateKeyPairSync } from 'node:crypto';
 import { cpSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import t from 'tap';
+import t, { type Test } from 'tap';
 import { root, scratch } from './support/build.js';
 import { startProgram } from './support/program.js';
 import { send } from './support/wire.js';
@@ -94,12 +94,31 @@ function number(dir: string, serial: number | null): void {
 }
 
 const opa = join(root, '.cache', 'bin', 'opa');
-t.test('where keys are named the directory must be signed, whole', async (t) => {
+
+interface Signer {
+  readonly verification: object;
+  sign(dir: string, serial: number | null): void;
+}
+
+function signer(id: string): Signer {
   const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
-  const keyFile = join(program.dir, 'public.pem');
-  writeFileSync(keyFile, publicKey.export({ type: 'spki', format: 'pem' }));
-  const keys = { team: { algorithm: 'ES256', public_key_file: keyFile } };
-  await program.writeConfig({ policy: { ...policy, verification: { keys } } });
+  const file = (kind: string): string => join(program.dir, `${id}.${kind}`);
+  writeFileSync(file('public'), publicKey.export({ type: 'spki', format: 'pem' }));
+  writeFileSync(file('private'), privateKey.export({ type: 'pkcs8', format: 'pem' }), { mode: 0o600 });
+  writeFileSync(file('claims'), JSON.stringify({ keyid: id }));
+  const args = ['sign', '--signing-key', file('private'), '--signing-alg', 'ES256', '--claims-file', file('claims')];
+  return {
+    verification: { keys: { [id]: { algorithm: 'ES256', public_key_file: file('public') } } },
+    sign: (dir, serial) => {
+      number(dir, serial);
+      execFileSync(opa, [...args, '--bundle', '.'], { cwd: dir });
+    },
+  };
+}
+
+t.test('where keys are named the directory must be signed, whole', async (t) => {
+  const team = signer('team');
+  await program.writeConfig({ policy: { ...policy, verification: team.verification } });
   ship();
   t.match((await reload()).text, /is not signed/);
   t.equal(await status(), 403);
@@ -107,26 +126,50 @@ t.test('where keys are named the directory must be signed, whole', async (t) => 
     t.comment('left out: a directory that opa has signed (opa is not there)');
     return;
   }
-  const secret = join(program.dir, 'private.pem');
-  writeFileSync(secret, privateKey.export({ type: 'pkcs8', format: 'pem' }), { mode: 0o600 });
-  const claims = join(program.dir, 'claims.json');
-  writeFileSync(claims, '{"keyid": "team"}');
-  const sign = (dir: string, serial: number | null = 1): void => {
-    number(dir, serial);
-    const args = ['sign', '--signing-key', secret, '--signing-alg', 'ES256', '--claims-file', claims, '--bundle', '.'];
-    execFileSync(opa, args, { cwd: dir });
-  };
   ship((dir) => {
-    sign(dir, null);
+    team.sign(dir, null);
   });
   t.match((await reload()).text, /has no serial in its signed metadata/);
-  ship(sign);
+  ship((dir) => {
+    team.sign(dir, 1);
+  });
   const taken = await reload();
   t.equal(taken.status, 200, taken.text);
   t.equal(await status(), 200);
   ship((dir) => {
-    sign(dir);
+    team.sign(dir, 1);
     edit(dir, (text) => `${text}\n# later\n`);
   });
   t.match((await reload()).text, /is not what was signed/);
+  await goBack(t, team, signer('other'));
 });
+
+/** What is kept was compiled here and bears no signature: that of its directory counts, by the keys of now. */
+async function goBack(t: Test, team: Signer, other: Signer): Promise<void> {
+  const take = async (by: Signer, serial: number, change: (dir: string) => void = () => undefined): Promise<void> => {
+    await program.writeConfig({ policy: { ...policy, verification: by.verification } });
+    ship((dir) => {
+      change(dir);
+      by.sign(dir, serial);
+    });
+    const answer = await reload();
+    t.equal(answer.status, 200, answer.text);
+  };
+  const closed = (dir: string): void => {
+    withoutReads(dir);
+    withoutTests(dir);
+  };
+  await take(team, 1);
+  await take(team, 2, closed);
+  t.equal(await status(), 403);
+  const from = program.audit.mark();
+  const back = await program.command(['rollback', '--format', 'json']);
+  t.equal(back.code, 0, back.stdout);
+  t.equal(await status(), 200);
+  const record = await program.audit.find(from, ({ type }) => type === 'policy.rolled-back');
+  t.match(record, { serial: 1, serial_before: 2 });
+  await take(other, 3, closed);
+  const stolen = await program.command(['rollback']);
+  t.match(stolen.stdout + stolen.stderr, /is signed by key "team", which is not known here/);
+  t.equal(await status(), 403, 'nothing comes back that a removed key has signed');
+}
