@@ -1,4 +1,5 @@
 import { readFile } from 'node:fs/promises';
+import { z } from 'zod';
 import { no, ok } from '../base/result.js';
 import { allPassed, readCoverage, readTests } from './answers.js';
 import { parsed, placed, told, type NativeCall, type Opa } from './native-call.js';
@@ -54,8 +55,29 @@ const strict = ['check', '--strict', '--format', 'json', '-b', '.'];
 const checkPolicy = ({ scratch, opa }: NativeCall): Promise<Answer<null>> =>
   checked(opa([...strict, '--capabilities', scratch.capabilities], scratch.bundle));
 
-const checkTests = async ({ texts, scratch, opa }: NativeCall): Promise<Answer<null>> =>
-  hasTests(texts) ? checked(opa(strict, scratch.bundle)) : ok(null);
+async function checkTests({ texts, scratch, opa }: NativeCall): Promise<Answer<null>> {
+  if (!hasTests(texts)) return ok(null);
+  const within = await testCapabilities({ scratch, opa });
+  return within.ok ? checked(opa([...strict, ...within.value], scratch.bundle)) : within;
+}
+
+/** Tests run wherever somebody proposes a policy, and in the process that serves at a reload: they ask no other machine. */
+const outside: ReadonlySet<unknown> = new Set(['http.send', 'net.lookup_ip_addr', 'opa.runtime']);
+const capabilitiesForm = z.looseObject({ builtins: z.array(z.looseObject({ name: z.string() })) });
+
+/** Tests may use what the compiler has, but what leads outside, which its form as WebAssembly has not either. */
+async function testCapabilities({
+  scratch,
+  opa,
+}: Pick<NativeCall, 'scratch' | 'opa'>): Promise<Answer<readonly string[]>> {
+  const ran = await opa(['capabilities', '--current'], scratch.bundle);
+  if (!ran.ok) return ran;
+  const all = capabilitiesForm.safeParse(parsed(ran.value.stdout));
+  if (!all.success) return no([told(ran.value)]);
+  const builtins = all.data.builtins.filter(({ name }) => !outside.has(name));
+  const text = JSON.stringify({ ...all.data, builtins, allow_net: [] });
+  return ok(['--capabilities', await scratch.write('test-capabilities.json', text)]);
+}
 
 async function checked(running: Promise<Answer<Ran>>): Promise<Answer<null>> {
   const ran = await running;
@@ -79,12 +101,15 @@ async function format(call: NativeCall): Promise<Answer<ReadonlyMap<string, stri
 
 async function test(call: NativeCall, wantsCoverage: boolean): Promise<Answer<TestReport>> {
   const { scratch, opa } = call;
-  const ran = await opa(['test', '-b', '.', '--format', 'json'], scratch.bundle);
+  const within = await testCapabilities(call);
+  if (!within.ok) return within;
+  const how = ['test', '-b', '.', '--format', 'json', ...within.value];
+  const ran = await opa(how, scratch.bundle);
   if (!ran.ok) return ran;
   const tests = readTests(parsed(ran.value.stdout));
   if (tests === null) return placed(call, ran.value);
   if (!wantsCoverage || !allPassed(tests)) return ok({ tests, coverage: null });
-  const covered = await opa(['test', '-b', '.', '--format', 'json', '--coverage'], scratch.bundle);
+  const covered = await opa([...how, '--coverage'], scratch.bundle);
   if (!covered.ok) return covered;
   const coverage = readCoverage(parsed(covered.value.stdout));
   return coverage === null ? no([told(covered.value)]) : ok({ tests, coverage });

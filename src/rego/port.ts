@@ -4,7 +4,7 @@ import type { Result } from '../base/result.js';
 export interface RegoSources {
   /** Bytes by path from the root of the bundle, with `/` between its parts: `.rego`, `data.json`, `data.yaml`, `.manifest`. */
   readonly files: ReadonlyMap<string, Uint8Array>;
-  /** JSON of the capabilities file: what the policy may use. Tests may use everything that the compiler has. */
+  /** JSON of the capabilities file: what the policy may use. Tests may use all that the compiler has but what asks other machines. */
   readonly capabilities: string;
 }
 

@@ -11,6 +11,8 @@ export interface Scratch {
   /** Where a built bundle is written. */
   readonly target: string;
   readonly read: (path: string) => Promise<string>;
+  /** Writes a file beside the bundle. @returns its path */
+  readonly write: (name: string, text: string) => Promise<string>;
 }
 
 /** Writes the sources, lets somebody use them and removes them. */
@@ -28,8 +30,12 @@ export async function withScratch<T>(
     await Promise.all([...texts].map(([path, text]) => writeFile(join(bundle, path), text)));
     const file = join(root, 'capabilities.json');
     await writeFile(file, capabilities);
+    const write = async (name: string, text: string): Promise<string> => {
+      await writeFile(join(root, name), text);
+      return join(root, name);
+    };
     const read = (path: string): Promise<string> => readFile(join(bundle, path), 'utf8');
-    return await use({ bundle, capabilities: file, target: join(root, 'bundle.tar.gz'), read });
+    return await use({ bundle, capabilities: file, target: join(root, 'bundle.tar.gz'), read, write });
   } finally {
     await rm(root, { recursive: true, force: true });
   }

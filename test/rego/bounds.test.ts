@@ -1,3 +1,5 @@
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import t, { type Test } from 'tap';
 import { execFileSync } from 'node:child_process';
 import { chmodSync, writeFileSync } from 'node:fs';
@@ -98,6 +100,20 @@ t.test('aside: a failing test, a broken rule and a policy without an end are tol
   t.match(await built.compileAside(slow, 4_000), { ok: false, why: [{ code: 'compiler_timeout' }] });
   await new Promise((resolve) => setTimeout(resolve, 2_500)); // the process gets a second to end by itself
   t.strictSame(children(), before, 'nothing of it is left');
+});
+
+t.test('aside: a test of a policy asks no other machine', async (t) => {
+  let asked = 0;
+  const server = createServer((_request, response) => {
+    asked += 1;
+    response.end('{}');
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  t.teardown(() => server.close());
+  const url = `http://127.0.0.1:${String((server.address() as AddressInfo).port)}/`;
+  const test = `package memgate.out_test\n\ntest_out if http.send({"method": "GET", "url": "${url}"}).status_code == 200\n`;
+  t.match(await built.compileAside(sourcesOf({ 'memgate/out_test.rego': test })), { ok: false });
+  t.equal(asked, 0);
 });
 
 /** Processes that this one has started, directly or not. */
