@@ -4,12 +4,12 @@ import { comparePolicies, openPolicy, readNamedCases, type Changed, type PolicyD
 import { markdownTable } from './markdown.js';
 import { configOf, whole, type PolicyFileOptions } from './policy-options.js';
 import { reportFormat } from './policy-replay.js';
-import { kindWords, type ReportFormat } from './policy-replay-show.js';
+import { kindWords, type ReplayFormat } from './policy-replay-show.js';
 import { CommandFailure, facts, jsonLine, processTerminal, table } from './print.js';
 
 interface DiffCommand extends PolicyFileOptions {
   readonly cases?: string;
-  readonly format: ReportFormat;
+  readonly format: ReplayFormat;
   readonly failOnDifference: boolean;
 }
 
@@ -58,7 +58,7 @@ const rowOf = ({ name, kind, before, after }: Changed): readonly string[] => [
   after.join(', '),
 ];
 
-function showDifference(difference: PolicyDifference, format: ReportFormat): string {
+function showDifference(difference: PolicyDifference, format: ReplayFormat): string {
   if (format === 'json') return jsonLine(difference);
   const { before, after, data, questions, cases, matrix } = difference;
   const rows: readonly (readonly [string, string | number | null])[] = [

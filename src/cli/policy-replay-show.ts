@@ -2,7 +2,7 @@ import type { ReplayChange, ReplayReport } from '../review/review.js';
 import { markdownTable } from './markdown.js';
 import { facts, jsonLine, table } from './print.js';
 
-export type ReportFormat = 'text' | 'markdown' | 'json';
+export type ReplayFormat = 'text' | 'markdown' | 'json';
 
 /** What each kind of difference means, in the words of reports. */
 export const kindWords = {
@@ -50,7 +50,7 @@ const countRows = (report: ReplayReport): readonly (readonly [string, string | n
 ];
 
 /** What another policy would have decided otherwise. */
-export function showReplay(report: ReplayReport, format: ReportFormat): string {
+export function showReplay(report: ReplayReport, format: ReplayFormat): string {
   if (format === 'json') return jsonLine(report);
   const rows = report.changes.map(rowOf);
   if (format === 'markdown') {

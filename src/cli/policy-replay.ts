@@ -2,7 +2,7 @@ import { Option, type Command } from 'commander';
 import { systemClock } from '../base/clock.js';
 import { openPolicy, replayLog } from '../review/review.js';
 import { configOf, countOf, logDirOf, sinceOf, whole, withLog, type LogOptions } from './policy-options.js';
-import { showReplay, type ReportFormat } from './policy-replay-show.js';
+import { showReplay, type ReplayFormat } from './policy-replay-show.js';
 import { CommandFailure, processTerminal } from './print.js';
 
 interface ReplayCommand extends LogOptions {
@@ -10,7 +10,7 @@ interface ReplayCommand extends LogOptions {
   readonly data?: string;
   readonly since?: string;
   readonly limit: number;
-  readonly format: ReportFormat;
+  readonly format: ReplayFormat;
   readonly failOnDifference: boolean;
 }
 
