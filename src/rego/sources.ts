@@ -14,6 +14,7 @@ const filesMax = 1_000;
 const bytesMax = 8 * 1_048_576;
 const depthMax = 16;
 const looksMax = 3;
+const missing = 'does not exist; wanted a directory of .rego files, as `memgate policy init DIR` makes in DIR/bundle';
 
 class Unreadable extends Error {
   readonly path: string;
@@ -68,7 +69,9 @@ async function stateOf(directory: string): Promise<string> {
     if (!data.startsWith(`${root}/`)) throw new Unreadable('..data', 'leads out of its directory');
     return data;
   } catch (thrown) {
-    throw thrown instanceof Unreadable ? thrown : new Unreadable('', `cannot be read: ${messageOf(thrown)}`);
+    if (thrown instanceof Unreadable) throw thrown;
+    const isMissing = thrown instanceof Error && 'code' in thrown && thrown.code === 'ENOENT';
+    throw new Unreadable('', isMissing ? missing : `cannot be read: ${messageOf(thrown)}`);
   }
 }
 

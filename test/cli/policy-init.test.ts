@@ -12,12 +12,14 @@ interface Ended {
   readonly stderr: string;
 }
 
-const init = (...args: readonly string[]): Promise<Ended> =>
+const policy = (...args: readonly string[]): Promise<Ended> =>
   new Promise((resolve) => {
-    execFile(process.execPath, [entry, 'policy', 'init', ...args], { timeout: 30_000 }, (error, stdout, stderr) => {
+    execFile(process.execPath, [entry, 'policy', ...args], { timeout: 30_000 }, (error, stdout, stderr) => {
       resolve({ code: error === null ? 0 : (error.code ?? null), stdout, stderr });
     });
   });
+
+const init = (...args: readonly string[]): Promise<Ended> => policy('init', ...args);
 
 const filesIn = (directory: string): string[] =>
   readdirSync(directory, { recursive: true, withFileTypes: true })
@@ -44,4 +46,10 @@ t.test('policy init overwrites nothing', async (t) => {
   t.strictSame(readdirSync(directory), ['mine.rego']);
   writeFileSync(join(directory, 'file'), '');
   t.match(await init(join(directory, 'file')), { code: 1, stdout: '', stderr: /cannot be written: / });
+});
+
+t.test('where there are no policies, the place is named and how to get some', async (t) => {
+  const directory = join(t.testdir(), 'none');
+  const stderr = `${join(directory, 'bundle')}: does not exist; wanted a directory of .rego files, as \`memgate policy init DIR\``;
+  t.match(await policy('ci', directory), { code: 1, stdout: '', stderr });
 });
