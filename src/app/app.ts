@@ -100,14 +100,15 @@ async function startOver(options: StartOptions, opening: Opening): Promise<Resul
   await generations.value.begin();
   const { urls, keyAdmin } = doors.value;
   log.info('started', { ...urls, generation: facts.generation, audit_file_system: parts.auditLog.status().fileSystem });
-  const stop = async (): Promise<void> => {
-    log.info('stopping');
-    await stack.close();
-    log.info('stopped');
-  };
   const { dataDir, auditDir } = parts;
-  return ok({ ...urls, dataDir, auditDir, keyAdmin, reloader, log, stop });
+  return ok({ ...urls, dataDir, auditDir, keyAdmin, reloader, log, stop: stopping(log, stack) });
 }
+
+const stopping = (log: Logger, stack: CloseStack) => async (): Promise<void> => {
+  log.info('stopping');
+  await stack.close();
+  log.info('stopped');
+};
 
 /** What a process begins with, for the record. */
 function beginning(reloader: Reloader): { readonly generation: string; readonly [fact: string]: string } {
