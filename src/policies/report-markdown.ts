@@ -66,4 +66,5 @@ function code(text: string): string {
   return line === '' ? '' : `${fence}${longest > 0 ? ' ' : ''}${line}${longest > 0 ? ' ' : ''}${fence}`;
 }
 
-const plain = (text: string): string => flat(text).replace(/[\\`*_{}[\]<>#@!~&|]/g, '\\$&');
+// A page makes a mention of an escaped @ too.
+const plain = (text: string): string => (/[\\`*_{}[\]<>#@!~&|]/.test(text) ? code(text) : flat(text));

@@ -47,6 +47,12 @@ t.test('readBundle() takes what a configured key has signed', async (t) => {
     const token = jws(es256, { files: listed(members, hash, algorithm) });
     t.equal(await complaint(await signedBy(members, token)), 'read', algorithm);
   }
+  const foreign = jws(es256, { files: files.map((file) => ({ ...file, hash: 'ä'.repeat(file.hash.length) })) });
+  t.match(
+    await complaint(await signedBy(members, foreign)),
+    /is not what was signed|hash/,
+    'letters of any kind are a no',
+  );
   const upper = files.map((file) => ({ ...file, hash: file.hash.toUpperCase() }));
   t.equal(await complaint(await signedBy(members, jws(es256, { files: upper }))), 'read', 'digests in upper case');
   const older = jws({ alg: 'ES256', typ: 'JWT' }, { files, keyid: 'ci' });

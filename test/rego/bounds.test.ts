@@ -102,7 +102,7 @@ t.test('aside: a failing test, a broken rule and a policy without an end are tol
   t.strictSame(children(), before, 'nothing of it is left');
 });
 
-t.test('aside: a test of a policy asks no other machine', async (t) => {
+t.test('aside: neither a test of a policy nor a schema in a comment asks another machine', async (t) => {
   let asked = 0;
   const server = createServer((_request, response) => {
     asked += 1;
@@ -113,7 +113,11 @@ t.test('aside: a test of a policy asks no other machine', async (t) => {
   const url = `http://127.0.0.1:${String((server.address() as AddressInfo).port)}/`;
   const test = `package memgate.out_test\n\ntest_out if http.send({"method": "GET", "url": "${url}"}).status_code == 200\n`;
   t.match(await built.compileAside(sourcesOf({ 'memgate/out_test.rego': test })), { ok: false });
-  t.equal(asked, 0);
+  t.equal(asked, 0, 'a test');
+  const schema = `# METADATA\n# scope: rule\n# schemas:\n#   - input.foo: {"$ref": "${url}"}\n`;
+  const rules = `package memgate.typed\n\n${schema}typed if input.foo == 1\n`;
+  t.match(await built.compileAside(sourcesOf({ 'memgate/typed.rego': rules })), { ok: false });
+  t.equal(asked, 0, 'a schema');
 });
 
 /** Processes that this one has started, directly or not. */
