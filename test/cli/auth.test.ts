@@ -209,6 +209,12 @@ t.test('with a process running, commands go through its socket', async (t) => {
     reload: () => Promise.resolve(null),
     status: () => null,
     explain: () => Promise.resolve(null),
+    candidate: {
+      begin: () => Promise.resolve(null),
+      report: () => null,
+      promote: () => Promise.resolve(null),
+      drop: () => Promise.resolve(null),
+    },
     log: quiet,
   });
   if (!control.ok) throw new Error(control.why);

@@ -1,0 +1,3 @@
+import { tryPages } from './pages.js';
+
+tryPages('howtoLast');
