@@ -21,7 +21,7 @@ export const diskFiles: Files = {
       return ok((await readdir(dir)).sort());
     } catch (thrown) {
       const why = readFault(thrown);
-      return no(why.startsWith('cannot') ? why : `cannot be read: ${why}`);
+      return no(why === 'does not exist' ? 'does not exist; wanted a directory' : why);
     }
   },
 };

@@ -1,4 +1,4 @@
-import { Option, type Command } from 'commander';
+import { InvalidArgumentError, Option, type Command } from 'commander';
 import { controlClient, controlPath, type ControlClient } from '../control/control.js';
 import { formatOption, type Format } from './format.js';
 import { findRunning, type PlaceOptions } from './place.js';
@@ -48,11 +48,17 @@ export function rollbackCommand(program: Command): void {
     .argument(
       '[hash]',
       'beginning of its hash, 6 digits at least; memgate status lists them. Default is the one before',
+      hashStart,
     )
     .addOption(dryRunOption())
     .action((hash: string | undefined, options: ReloadOptions) =>
       reloadWith(options, { dryRun: options.dryRun, backTo: hash ?? null }),
     );
+}
+
+function hashStart(text: string): string {
+  if (!/^[0-9a-f]{6,32}$/.test(text)) throw new InvalidArgumentError('must be 6 to 32 hexadecimal digits in lower case');
+  return text;
 }
 
 const dryRunOption = (): Option =>

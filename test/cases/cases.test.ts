@@ -100,7 +100,7 @@ t.test('readCases() leaves dot names alone and refuses a gate without cases', as
   };
   t.match(await told('misnamed'), /b\.yml: is not read: cases are NAME\.yaml/);
   t.match(await told('empty'), /empty: holds no cases/);
-  t.match(await told('nosuch'), /nosuch: cannot be read/);
+  t.match(await told('nosuch'), /nosuch: does not exist; wanted a directory/);
   t.equal(await told('volume'), '4 cases', 'a volume of Kubernetes: each file once');
 });
 

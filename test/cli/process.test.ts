@@ -173,6 +173,12 @@ t.test('every command that answers takes the same formats', async (t) => {
     );
 });
 
+t.test('rollback says what it wants of a hash, before it looks for a process', async (t) => {
+  const { code, stderr } = await memgate('rollback', 'x', '--data-dir', t.testdir());
+  t.equal(code, 2);
+  t.match(stderr, /'x' is invalid for argument 'hash'\. must be 6 to 32 hexadecimal digits/);
+});
+
 t.test('a start that fails ends the process with its problems and 1', async (t) => {
   const taken = createServer().listen(0, '127.0.0.1');
   await new Promise((resolve) => taken.once('listening', resolve));

@@ -168,7 +168,7 @@ t.test('loadManifests() tells a directory that is not there, and follows the lin
   const none = await loadManifests(`${dir}/nowhere`);
   t.match(
     none.ok ? '' : describeProblem(none.why[0] ?? { file: '', line: 0, column: 0, path: '', message: '' }),
-    /nowhere: cannot be read/,
+    /nowhere: does not exist; wanted a directory/,
   );
 });
 
