@@ -1,5 +1,6 @@
 import { Worker } from 'node:worker_threads';
 import { no, ok } from '../base/result.js';
+import { withDeadline } from './deadline.js';
 import type { FromGuest } from './guest-worker.js';
 import type { Answer, CompilerBounds } from './port.js';
 import { compilerProblem } from './problems.js';
@@ -28,7 +29,9 @@ export class GuestHost {
 
   /** One call after the other. @returns the answer's text */
   call(text: string): Promise<Answer<string>> {
-    const answer = this.#queue.then(() => this.#call(text));
+    const answer = this.#queue.then(() =>
+      withDeadline(this.#bounds.callMs, this.#closing.signal, (signal) => this.#call(text, signal)),
+    );
     this.#queue = answer.catch(() => undefined);
     return answer;
   }
@@ -38,9 +41,8 @@ export class GuestHost {
     await this.#end();
   }
 
-  async #call(text: string): Promise<Answer<string>> {
+  async #call(text: string, signal: AbortSignal): Promise<Answer<string>> {
     clearTimeout(this.#idle);
-    const signal = AbortSignal.any([this.#closing.signal, AbortSignal.timeout(this.#bounds.callMs)]);
     const said = await this.#ask(text, signal);
     if (said.kind === 'answer') {
       this.#rest();

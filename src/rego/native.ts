@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { z } from 'zod';
 import { no, ok } from '../base/result.js';
+import { withDeadline } from './deadline.js';
 import { allPassed, readCoverage, readTests } from './answers.js';
 import { parsed, placed, told, type NativeCall, type Opa } from './native-call.js';
 import { evaluateNative, explainNative } from './native-evaluate.js';
@@ -26,8 +27,9 @@ export function createNative(program: string, { callMs, outputBytes }: CompilerB
     const read = textsOf(files);
     if (!read.ok) return read;
     const texts = part(read.value);
-    const opa = opaUnder(AbortSignal.any([closing.signal, AbortSignal.timeout(callMs)]));
-    return withScratch(texts, capabilities, (scratch) => use({ texts, scratch, opa }));
+    return withDeadline(callMs, closing.signal, (signal) =>
+      withScratch(texts, capabilities, (scratch) => use({ texts, scratch, opa: opaUnder(signal) })),
+    );
   }
   const all = (texts: Texts): Texts => texts;
   return {
