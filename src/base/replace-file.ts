@@ -9,7 +9,7 @@ import { randomBytes } from 'node:crypto';
  *
  * @throws what the file system throws; nothing is left beside the file then
  */
-export async function replaceFile(file: string, bytes: Uint8Array, mode = 0o644): Promise<void> {
+export async function replaceFile(file: string, bytes: string | Uint8Array, mode = 0o644): Promise<void> {
   const directory = dirname(file);
   const next = join(directory, `.memgate-${randomBytes(8).toString('hex')}`);
   try {

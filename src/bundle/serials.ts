@@ -1,7 +1,6 @@
-import { open, rename } from 'node:fs/promises';
-import { dirname } from 'node:path';
 import { z } from 'zod';
 import { diskFiles } from '../base/files.js';
+import { replaceFile } from '../base/replace-file.js';
 import { no, ok, type Result } from '../base/result.js';
 
 /** The bundle that was taken into use last. */
@@ -36,7 +35,7 @@ export function fileSerials(file: string): SerialBook {
       const accepted = acceptedIn(read.value.toString('utf8'));
       return accepted === null ? no(`${file} ${damaged}`) : ok(accepted);
     },
-    keep: (accepted) => replace(file, `${JSON.stringify(accepted)}\n`),
+    keep: (accepted) => replaceFile(file, `${JSON.stringify(accepted)}\n`, 0o600),
   };
 }
 
@@ -61,23 +60,4 @@ export function memorySerials(): SerialBook {
       return Promise.resolve();
     },
   };
-}
-
-/** Whole or not at all, also when the power fails. */
-async function replace(file: string, text: string): Promise<void> {
-  const next = `${file}.next`;
-  const handle = await open(next, 'w', 0o600);
-  try {
-    await handle.writeFile(text);
-    await handle.sync();
-  } finally {
-    await handle.close();
-  }
-  await rename(next, file);
-  const directory = await open(dirname(file), 'r');
-  try {
-    await directory.sync();
-  } finally {
-    await directory.close();
-  }
 }

@@ -1,6 +1,6 @@
-import { rename, rm, writeFile } from 'node:fs/promises';
 import { InvalidArgumentError, Option, type Command } from 'commander';
 import { diskFiles } from '../base/files.js';
+import { replaceFile } from '../base/replace-file.js';
 import {
   instantOf,
   instantText,
@@ -53,7 +53,7 @@ async function sign(file: string, options: SignOptions): Promise<void> {
   const signed = await signBundle(read.value, key, { serial: options.serial, notAfterMs });
   if (!signed.ok) throw new CommandFailure(1, signed.why.map(({ message }) => `${file}: ${message}`).join('\n'));
   const output = options.output ?? file;
-  await replace(output, signed.value);
+  await replaceFile(output, signed.value, 0o666);
   const told = {
     file: output,
     serial: options.serial,
@@ -78,18 +78,6 @@ async function signingKey({ key: file, keyId, algorithm: wanted, scope }: SignOp
   const fault = keyFault(algorithm, key);
   if (fault !== null) throw new CommandFailure(1, `${file} ${fault}`);
   return { id: keyId, algorithm, key, scope };
-}
-
-/** Whoever reads the file meanwhile sees the old one or the new one, never a part. */
-async function replace(file: string, bytes: Buffer): Promise<void> {
-  const next = `${file}.${String(process.pid)}.next`;
-  try {
-    await writeFile(next, bytes, { flag: 'wx' });
-    await rename(next, file);
-  } catch (thrown) {
-    await rm(next, { force: true });
-    throw thrown;
-  }
 }
 
 export const algorithmOption = (): Option =>

@@ -1,9 +1,10 @@
 import { createHash } from 'node:crypto';
-import { mkdir, open, readdir, readFile, rename, rm } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { z } from 'zod';
 import { messageOf } from '../base/log.js';
 import type { Files } from '../base/files.js';
+import { replaceFile } from '../base/replace-file.js';
 import { no, ok, type Result } from '../base/result.js';
 
 /** What a generation was made of, but for its keys: those are never kept. */
@@ -186,23 +187,8 @@ export const filesOver = ({ files, dirs }: Content, present: Files): Files => ({
   },
 });
 
-/** Whole under its name or not there at all, also after a loss of power. */
+/** Whole under its name or not there at all, also after a loss of power; in a directory of our own. */
 export async function writeDurably(file: string, bytes: string | Buffer): Promise<void> {
-  const dir = dirname(file);
-  await mkdir(dir, { recursive: true, mode: 0o700 });
-  const beside = `${file}.new`;
-  const handle = await open(beside, 'w', 0o600);
-  try {
-    await handle.writeFile(bytes);
-    await handle.sync();
-  } finally {
-    await handle.close();
-  }
-  await rename(beside, file);
-  const folder = await open(dir, 'r');
-  try {
-    await folder.sync();
-  } finally {
-    await folder.close();
-  }
+  await mkdir(dirname(file), { recursive: true, mode: 0o700 });
+  await replaceFile(file, bytes, 0o600);
 }
