@@ -57,7 +57,8 @@ export function rollbackCommand(program: Command): void {
 }
 
 function hashStart(text: string): string {
-  if (!/^[0-9a-f]{6,32}$/.test(text)) throw new InvalidArgumentError('must be 6 to 32 hexadecimal digits in lower case');
+  if (!/^[0-9a-f]{6,32}$/.test(text))
+    throw new InvalidArgumentError('must be 6 to 32 hexadecimal digits in lower case');
   return text;
 }
 
