@@ -168,7 +168,7 @@ export class Exchange extends Lasting implements AnswerTaker {
   }
 
   #late(why: Refusal): LateRefusal {
-    return { ...why, wasForwarded: this.#isForwarded, ...(this.finding !== null && { answer: this.finding }) };
+    return { wasForwarded: this.#isForwarded, ...(this.finding !== null && { answer: this.finding }), ...why };
   }
 
   protected override overdue(): void {

@@ -81,7 +81,7 @@ function openTunnel(facts: ExchangeFacts, upgrade: Upgrade, rules: WebSocketFact
   if (rules === undefined) return Promise.resolve(no(refuse('gate.upgrade', 'a WebSocket on a route that is none')));
   const offer = offerOf(facts.request, rules);
   const send = { ...facts.send, headers: askHead(facts.send.headers, offer) };
-  return new Tunnel({ ...facts, send, upgrade, rules, offer }).run();
+  return new Tunnel({ upgrade, rules, offer, ...facts, send }).run();
 }
 
 /** Where nothing is enforced a request counts for its address, and a stream for nobody. */

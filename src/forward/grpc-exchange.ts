@@ -84,7 +84,7 @@ export class OpenCall extends Lasting implements CallExchange, AnswerWatcher {
       });
       return;
     }
-    const late = { ...why, wasForwarded: this.#tally.isForwarded };
+    const late = { wasForwarded: this.#tally.isForwarded, ...why };
     this.#finish(() => {
       this.#settle({ ok: false, why: late });
     });

@@ -133,7 +133,7 @@ export class Tunnel extends Lasting implements SwitchSink {
   lost(why: Refusal | Fault): void {
     if (!this.#facts.reply.response.headersSent) {
       this.#finish(
-        why instanceof Fault ? why : { ok: false, why: { ...why, wasForwarded: this.#isForwarded } as Refusal },
+        why instanceof Fault ? why : { ok: false, why: { wasForwarded: this.#isForwarded, ...why } as Refusal },
       );
       return;
     }

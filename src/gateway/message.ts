@@ -25,7 +25,7 @@ export function createMessageJudge(generation: Generation, clock: Clock): JudgeM
     const trail = trailOf(generation, { request, opener, identity });
     const end = (outcome: Pick<Outcome, 'code' | 'notForwarded' | 'status'>): void => {
       const { text } = message;
-      stages.record.outcome(trail, { ...outcome, ...ended(outcome), requestBytes: text.length });
+      stages.record.outcome(trail, { requestBytes: text.length, ...outcome, ...ended(outcome) });
     };
     const refused = async (why: Refusal | Fault): Promise<MessageVerdict> => {
       await stages.record.refusal(trail, why);
@@ -133,5 +133,5 @@ function trailOf(generation: Generation, { request, opener, identity }: Origin):
     body: request.body,
     place: freePlace,
   };
-  return { ...newTrail(raw, generation), session: opener.id, request, subject: identity.subject };
+  return { session: opener.id, ...newTrail(raw, generation), request, subject: identity.subject };
 }

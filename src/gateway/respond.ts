@@ -69,13 +69,16 @@ export function asFault(thrown: unknown, bug: (thrown: unknown) => void): Fault 
 /** Headers that every answer carries, our own and forwarded ones. */
 export function answerHeaders(trail: Trail, options: AnswerOptions): string[] {
   const list = ['X-Request-Id', trail.raw.id];
-  if (trail.limit !== null)
-    pushLimit(list, trail.limit, { ...options, nowS: Math.floor(trail.raw.receivedAtMs / 1_000) });
+  if (trail.limit !== null) pushLimit(list, trail.limit, { options, nowS: Math.floor(trail.raw.receivedAtMs / 1_000) });
   return list;
 }
 
 /** @see draft-ietf-httpapi-ratelimit-headers for RateLimit and RateLimit-Policy */
-function pushLimit(list: string[], limit: LimitState, options: AnswerOptions & { readonly nowS: number }): void {
+function pushLimit(
+  list: string[],
+  limit: LimitState,
+  { options, nowS }: { readonly options: AnswerOptions; readonly nowS: number },
+): void {
   const remaining = String(limit.remaining);
   if (options.legacyLimitHeaders) {
     list.push(
@@ -92,7 +95,7 @@ function pushLimit(list: string[], limit: LimitState, options: AnswerOptions & {
       'RateLimit-Policy',
       `"${limit.id}";q=${String(limit.limit)};w=${String(limit.perS)}`,
       'RateLimit',
-      `"${limit.id}";r=${remaining};t=${String(Math.max(0, limit.resetAtS - options.nowS))}`,
+      `"${limit.id}";r=${remaining};t=${String(Math.max(0, limit.resetAtS - nowS))}`,
     );
   }
 }

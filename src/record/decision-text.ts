@@ -113,8 +113,8 @@ export const decisionEvent = (trail: Trail, verdict: Verdict, atMs: number): Aud
 
 /** The event of a yes: the request goes upstream after it, and owes an outcome. */
 export const admittedEvent = (trail: Trail, verdict: Verdict, atMs: number): AuditEvent => ({
-  ...decisionEvent(trail, verdict, atMs),
   opens: trail.raw.id,
+  ...decisionEvent(trail, verdict, atMs),
 });
 
 const outcomeTypes = {

@@ -125,7 +125,7 @@ export class DurableLog implements AuditLog {
   }
 
   noteUnderBudget(event: AuditEvent, addressGroup: string): boolean {
-    const yielding = { ...event, yieldsReserve: true } as const;
+    const yielding = { yieldsReserve: true, ...event } as const;
     if (this.#mustYield(yielding)) return false;
     const isAdmitted = this.#budget.admits(yielding, addressGroup, this.#opening.ports.clock.monotonicMs());
     if (isAdmitted) this.#writer.push(entryOf(yielding));

@@ -117,7 +117,7 @@ export function createRecord(context: RecordContext): RecordStage {
       const enforcement = trail.enforcement === 'enforce' ? 'observe' : trail.enforcement;
       const event = decisionEvent({ ...trail, enforcement }, verdict, clock.nowMs());
       if (isKnown(trail)) {
-        log.note({ ...event, opens: id });
+        log.note({ opens: id, ...event });
         open.set(id, 'owed');
       } else open.set(id, log.noteUnderBudget(event, groupOf(trail)) ? 'offered' : 'folded');
       return Promise.resolve(Observed.recorded(request, trail.target, trail.stated?.route));
@@ -126,7 +126,7 @@ export function createRecord(context: RecordContext): RecordStage {
       if (open.has(trail.raw.id)) return; // decided and recorded already: its outcome tells how it went on
       const event = decisionEvent(trail, denied(why), clock.nowMs());
       if (!isKnown(trail)) log.noteUnderBudget(event, groupOf(trail));
-      else return log.commit({ ...event, yieldsReserve: true }).catch(() => undefined); // the log has counted the loss
+      else return log.commit({ yieldsReserve: true, ...event }).catch(() => undefined); // the log has counted the loss
     },
     ...unread(context),
     outcome: outcomes(context, open),
@@ -159,5 +159,5 @@ const outcomes =
     open.delete(id);
     if (standing === undefined || standing === 'folded') return;
     const event = outcomeEvent(id, outcome, { atMs: clock.nowMs(), durationMs });
-    log.note(standing === 'owed' ? event : { ...event, yieldsReserve: true });
+    log.note(standing === 'owed' ? event : { yieldsReserve: true, ...event });
   };

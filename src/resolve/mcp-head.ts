@@ -167,4 +167,4 @@ export class McpHead implements Head {
 }
 
 /** A refusal that says which message it answers. */
-const answering = (why: Refusal, id: RpcId): Refusal => (why.rpc === undefined ? { ...why, rpc: { id } } : why);
+const answering = (why: Refusal, id: RpcId): Refusal => (why.rpc === undefined ? { rpc: { id }, ...why } : why);

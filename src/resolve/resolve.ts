@@ -71,12 +71,12 @@ type Asked = Omit<Facts, 'stated' | 'mcp'>;
 function openHead(context: ResolveContext, asked: Asked, mcp: McpUse | null): Result<OpenHead, Refusal> {
   const params = mcp === null ? asked.params : { ...asked.params, ...mcp.params };
   const stated = statedInHead(context.profile, asked.route, asked);
-  return stated.ok ? ok(new OpenHead(context, { ...asked, params, mcp, stated: stated.value })) : stated;
+  return stated.ok ? ok(new OpenHead(context, { mcp, stated: stated.value, ...asked, params })) : stated;
 }
 
 /** An endpoint of an MCP server: which of its routes a message takes is known when it is read. */
 function openEndpoint(context: ResolveContext, asked: Asked, table: McpTable<CompiledRoute>): Result<Head, Refusal> {
-  const session = openMcp(context.mcp ?? noSessions, { ...asked, table });
+  const session = openMcp(context.mcp ?? noSessions, { table, ...asked });
   if (!session.ok) return session;
   if (asked.route.method !== 'POST') return openHead(context, asked, bodilessUse(session.value, table, asked.route));
   const finish: Finish = (route, use, body) => {
@@ -84,7 +84,7 @@ function openEndpoint(context: ResolveContext, asked: Asked, table: McpTable<Com
     return head.ok ? head.value.finishRead(body) : head;
   };
   const { inspectMaxBytes } = context;
-  return ok(new McpHead({ ...asked, table }, session.value, { inspectMaxBytes, finish }));
+  return ok(new McpHead({ table, ...asked }, session.value, { inspectMaxBytes, finish }));
 }
 
 const noLookup: FindObject = () => {
