@@ -7,6 +7,7 @@ export const nobody = '';
  */
 export class Shares {
   readonly #places: number;
+  // Who holds none stays in it for a while: a table that is emptied at every answer would be laid out anew as often.
   readonly #held = new Map<string, number>();
   #taken = 0;
 
@@ -22,13 +23,16 @@ export class Shares {
 
   take(subject: string): void {
     this.#taken += 1;
+    if (this.#held.size > 2 * this.#places + 64) this.#forget();
     this.#held.set(subject, (this.#held.get(subject) ?? 0) + 1);
   }
 
   leave(subject: string): void {
     this.#taken -= 1;
-    const held = (this.#held.get(subject) ?? 1) - 1;
-    if (held === 0) this.#held.delete(subject);
-    else this.#held.set(subject, held);
+    this.#held.set(subject, (this.#held.get(subject) ?? 1) - 1);
+  }
+
+  #forget(): void {
+    for (const [subject, held] of this.#held) if (held === 0) this.#held.delete(subject);
   }
 }

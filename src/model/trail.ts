@@ -26,7 +26,12 @@ export interface Trail {
   /** The exact JSON text that the engine evaluated. */
   input: string | null;
   limit: LimitState | null;
+  /** What the log keeps of its end; null until it is decided and recorded that it goes upstream. */
+  standing: Standing | null;
 }
+
+/** `owed`: the log waits for the outcome. `offered`: written where there is room. `folded`: counted with its decision. */
+export type Standing = 'owed' | 'offered' | 'folded';
 
 /** What all requests of a moment are judged under. */
 interface Rule {
@@ -47,6 +52,7 @@ export function newTrail(raw: RawRequest, { hash, enforcement }: Rule): Trail {
     decision: null,
     input: null,
     limit: null,
+    standing: null,
   };
 }
 

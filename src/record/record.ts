@@ -86,50 +86,43 @@ const unreadEvent = ({ id, address, code }: Malformed, atMs: number): AuditEvent
   fields: { id, client_address: address, effect: 'deny', code },
 });
 
-/** `owed`: the log waits for the outcome. `offered`: written where there is room. `folded`: counted with its decision. */
-type Standing = 'owed' | 'offered' | 'folded';
-
 /** The stage over an open log. */
 export function createRecord(context: RecordContext): RecordStage {
   const { log, clock, meter, durability } = context;
-  // Requests on their way upstream, and what becomes of their outcome.
-  const open = new Map<string, Standing>();
   const groupOf = (trail: Trail): string => addressGroup(trail.request?.clientAddress ?? trail.raw.peerAddress);
 
   return {
     async decision(admission, trail) {
-      const { id } = trail.raw;
       const facts = admitted(admission, trail);
       const event = admittedEvent(facts, allowed(facts), clock.nowMs());
       // A log that takes nothing lets nothing pass: then a read waits, and fails, like everything else.
       if (isBuffered(admission, durability) && log.status().ready) log.note(event);
       else await log.commit(event);
-      open.set(id, 'owed');
+      trail.standing = 'owed';
       return Receipt.recorded(admission);
     },
     observed(trail, why) {
       const { request } = trail;
       if (request === null) return Promise.reject(new Error('a request that the gate refused cannot be observed'));
       const verdict = why === null ? allowed(trail) : wouldDeny(why);
-      const { id } = trail.raw;
       if (why !== null) meter.observedRefusal(why.code);
       // Beside enforce it is the request alone that is observed.
       const enforcement = trail.enforcement === 'enforce' ? 'observe' : trail.enforcement;
       const event = decisionEvent({ ...trail, enforcement }, verdict, clock.nowMs());
       if (isKnown(trail)) {
-        log.note({ opens: id, ...event });
-        open.set(id, 'owed');
-      } else open.set(id, log.noteUnderBudget(event, groupOf(trail)) ? 'offered' : 'folded');
+        log.note({ opens: trail.raw.id, ...event });
+        trail.standing = 'owed';
+      } else trail.standing = log.noteUnderBudget(event, groupOf(trail)) ? 'offered' : 'folded';
       return Promise.resolve(Observed.recorded(request, trail.target, trail.stated?.route));
     },
     refusal(trail, why) {
-      if (open.has(trail.raw.id)) return; // decided and recorded already: its outcome tells how it went on
+      if (trail.standing !== null) return; // decided and recorded already: its outcome tells how it went on
       const event = decisionEvent(trail, denied(why), clock.nowMs());
       if (!isKnown(trail)) log.noteUnderBudget(event, groupOf(trail));
       else return log.commit({ yieldsReserve: true, ...event }).catch(() => undefined); // the log has counted the loss
     },
     ...unread(context),
-    outcome: outcomes(context, open),
+    outcome: outcomes(context),
   };
 }
 
@@ -147,7 +140,7 @@ const unread = ({ log, meter, clock }: RecordContext): Pick<RecordStage, 'malfor
 });
 
 const outcomes =
-  ({ log, meter, clock }: RecordContext, open: Map<string, Standing>): RecordStage['outcome'] =>
+  ({ log, meter, clock }: RecordContext): RecordStage['outcome'] =>
   (trail, outcome) => {
     const durationMs = Math.max(0, clock.monotonicMs() - trail.raw.startedMs);
     const { status, code } = outcome;
@@ -155,9 +148,9 @@ const outcomes =
     const route = trail.target?.facts.route.id ?? 'none';
     meter.request({ method, route, status, durationS: durationMs / 1_000, code });
     if (code?.startsWith('upstream.') === true) meter.upstreamError(code);
-    const standing = open.get(id);
-    open.delete(id);
-    if (standing === undefined || standing === 'folded') return;
+    const { standing } = trail;
+    trail.standing = null; // one outcome for each decision
+    if (standing === null || standing === 'folded') return;
     const event = outcomeEvent(id, outcome, { atMs: clock.nowMs(), durationMs });
     log.note(standing === 'owed' ? event : { yieldsReserve: true, ...event });
   };

@@ -32,7 +32,12 @@ t.test('the launcher becomes node, with the settings of memory', async (t) => {
   symlinkSync(launcher, link);
   const { command, environment } = await started(link, bare);
   t.match(command[0], /(?:^|\/)node$/, 'signals reach the program itself');
-  t.strictSame(command.slice(1, 4), ['--no-memory-reducer', '--no-flush-bytecode', '--disable-proto=throw']);
+  t.strictSame(command.slice(1, 5), [
+    '--no-memory-reducer',
+    '--no-flush-bytecode',
+    '--no-allocation-site-pretenuring',
+    '--disable-proto=throw',
+  ]);
   t.equal(environment.get('MALLOC_MMAP_THRESHOLD_'), '131072');
   t.match(environment.get('NODE_OPTIONS'), /^--max-semi-space-size=16 --max-old-space-size=256(?: |$)/); // the test runner adds its own
 });

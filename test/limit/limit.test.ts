@@ -106,6 +106,7 @@ const trailOf = (): Trail => ({
   decision: null,
   input: null,
   limit: null,
+  standing: null,
 });
 
 const spec = (key: readonly LimitKeyPart[], more: Partial<LimitSpec> = {}): LimitSpec => ({
