@@ -116,6 +116,7 @@ interface Sides {
 
 /** The answer of our own process says which keys; what was and is to be said of them stands in its lists. */
 function showApplied(answer: JsonValue, sides: Sides, format: ReportFormat): string {
+  // The answer of the control socket is JSON; `difference` is what src/reload writes for a reload that was applied.
   const { before, after, keys, refused_keys: refused } = (answer as unknown as { difference: Applied }).difference;
   const ids = new Set([...keys.added, ...keys.removed, ...keys.changed]);
   const named = (all: readonly StatedKey[]): readonly StatedKey[] => all.filter(({ id }) => ids.has(id));

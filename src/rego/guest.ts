@@ -21,7 +21,7 @@ interface Exports {
 export function startGuest(module: WebAssembly.Module): (call: Uint8Array) => Uint8Array {
   const wasi = createWasi();
   const instance = new WebAssembly.Instance(module, importsFor(module, wasi));
-  const guest = instance.exports as unknown as Exports;
+  const guest = instance.exports as unknown as Exports; // what tools/rego-wasm/ exports; its hash was checked before
   wasi.bind(guest.memory);
   guest._initialize();
   return (call) => {

@@ -10,7 +10,8 @@ import { planOf, type Plan } from './going-back.js';
 import { bindGauges, recordReload } from './telling.js';
 import type { Reloader, ReloaderContext, ReloadFacts, ReloadFailure, ReloadWish } from './port.js';
 import { gatherSources } from './gather.js';
-import { closeSources, readSources, type Sources } from './sources.js';
+import { readServed } from './served.js';
+import { closeSources, type Sources } from './sources.js';
 
 type Answer = Result<Difference, ReloadFailure>;
 
@@ -84,22 +85,26 @@ export class GenerationHolder implements Reloader {
     const planning = { keeper, current: this.#current, nowMs: parts.clock.nowMs() };
     const plan = await planOf(actor, wish, planning);
     if (!plan.ok) return this.#failed(actor, { problems: plan.why, difference: null }, wish);
-    const read = await readSources(sourceContext, this.#promoting(plan.value, wish), (seen) => {
+    const told = (seen: Sources['seen']): void => {
       this.#seen = seen;
       this.#lookedAtMs = parts.clock.nowMs();
-    });
+    };
+    const present = { current: this.#current, told };
+    const read = await readServed(sourceContext, this.#promoting(plan.value, wish), present);
     if (!read.ok) return this.#failed(actor, { problems: read.why, difference: null }, wish);
-    const difference = await compare(this.#current.sources, read.value, wish.dryRun === true);
-    const outside = wish.keysOnly === true ? beyondKeys(difference, read.value) : [];
-    const problems = outside.length > 0 ? outside : restartProblems(difference, read.value);
-    if (problems.length > 0 || wish.dryRun === true) closeSources(read.value);
+    const { sources, declined } = read.value;
+    const difference = await compare(this.#current.sources, sources, wish.dryRun === true);
+    const outside = wish.keysOnly === true ? beyondKeys(difference, sources) : [];
+    const problems = outside.length > 0 ? outside : restartProblems(difference, sources);
+    if (problems.length > 0 || wish.dryRun === true) closeSources(sources);
     if (outside.length > 0) return this.#declined(actor, { problems, difference }, wish);
     if (problems.length > 0) return this.#failed(actor, { problems, difference }, wish);
     if (wish.dryRun === true) {
       await this.#record(actor, 'config.dry-run', { generation: difference.before, would_be: difference.after });
       return ok(difference);
     }
-    await this.#swap(actor, { ...plan.value, isPromoted: wish.promote !== undefined }, read.value);
+    await this.#swap(actor, { ...plan.value, isPromoted: wish.promote !== undefined }, sources);
+    if (declined.length > 0) this.#tell(declined.map(describeProblem), []); // the alarm stays
     return ok(difference);
   }
 

@@ -17,6 +17,8 @@ export interface Reading {
   readonly allowsRollback?: boolean;
   /** In the place of the configured policy, while that is what it was. */
   readonly promotion?: Promotion | null;
+  /** In the place of what the bundle server offers. */
+  readonly served?: Buffer;
 }
 
 export const asTheyAre: Reading = { content: null, held: null };

@@ -146,7 +146,7 @@ async function readFiles(loaded: LoadedConfig, from: FileReading, found: Finding
   const { context, files, reading } = from;
   const { ports } = context;
   const { content } = reading;
-  const served = context.server?.latest() ?? null;
+  const served = reading.served ?? context.server?.latest() ?? null;
   const [profile, read, tokens] = await Promise.all([
     findProfile(config.profile, resolvePath, files),
     readPolicy(loaded, { ports, files, content, served, gate: gateOf(from), promotion: reading.promotion ?? null }),

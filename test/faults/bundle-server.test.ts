@@ -103,6 +103,14 @@ t.test('bundles of a server go through the same gate, and the last good one serv
   const { status, body } = await operate(program, place, '/-/reload');
   t.equal(status, 422, 'nor taken when an operator asks');
   t.ok(told(body).problems?.[0]?.startsWith(store.url), body);
+  rmSync(join(place.dir, 'keys', 'other.yaml'));
+  const revoked = await operate(program, place, '/-/reload');
+  t.equal(revoked.status, 200, 'and a key that was taken away is gone at once, whatever the server offers');
+  t.match(String(told(revoked.body).difference?.['warnings']), /; the bundle in force stays$/);
+  t.equal((await recall(program.gateway, place.keys.other)).status, 401);
+  t.equal((await statusOf(place)).generation.policy_revision, 'denying');
+  t.equal(await gauge(program, 'config_last_reload_successful'), 0, 'the alarm stays');
+  const withoutKey = await inForce(place);
 
   await store.close();
   t.ok(
@@ -113,8 +121,12 @@ t.test('bundles of a server go through the same gate, and the last good one serv
   t.equal(await program.stop(), 0);
 
   const cold = await startProgram(t, place);
-  t.equal(await inForce(place), denied, 'a cold start begins with the last good bundle, not with that of the image');
-  t.not(denied, first);
+  t.equal(
+    await inForce(place),
+    withoutKey,
+    'a cold start begins with the last good bundle, not with that of the image',
+  );
+  t.not(withoutKey, first);
   t.equal((await recall(cold.gateway, reader)).status, 403);
   t.match((await statusOf(place)).source, { bundle_from: 'an earlier process' });
   t.equal(await cold.stop(), 0);
@@ -222,6 +234,13 @@ t.test('a server that fails is told, and readiness drops where staleness has a l
     /policy\.server\.url: must be https/,
     'no plain HTTP to another machine unless told',
   );
+  configure({ url: 'http://bundles.invalid/x.tar.gz', plain_http: true });
+  const told = await startProgram(t, place);
+  t.ok(
+    await until(async () => /bundles\.invalid/.test(String((await statusOf(place)).source['problem']))),
+    'it is asked',
+  );
+  t.equal(await told.stop(), 0);
 });
 
 t.test('the real opa asks the same server in the same way, and loads the same sources from it', async (t) => {

@@ -257,3 +257,18 @@ await wireCase(t, program, { name: 'not_after, enforced', allow: reloading }, as
   put(seven);
   one.t.equal((await program.command(['reload', '--allow-rollback'])).code, 0);
 });
+
+t.test('require_serial: false takes a signed bundle without a serial, where none had one', async (t) => {
+  const unnumbered = join(place, 'unnumbered.tar.gz');
+  const bare = await membersOf(readFileSync(shipped));
+  writeFileSync(unnumbered, await signedBy(bare, jws(es256, { files: listed(bare) })));
+  const strict = { policy: { bundle: unnumbered, verification } };
+  const mild = { policy: { bundle: unnumbered, verification: { ...verification, require_serial: false } } };
+  const loose = await startProgram(t, { config: mild });
+  const status = JSON.parse((await loose.command(['status', '--format', 'json'])).stdout) as { generation: object };
+  t.match(status.generation, { policy_serial: null, policy_signed_by: 'ci' });
+  await loose.writeConfig(strict);
+  const refused = await loose.command(['reload']);
+  t.not(refused.code, 0);
+  t.match(refused.stdout + refused.stderr, /has no serial in its signed metadata/);
+});
