@@ -192,7 +192,9 @@ function compileBody(
   const shared = { empty: data.empty, refusedKeys, isStrict: data.strict_keys ?? profile.strict_keys };
   const inBody = looked.filter(({ carrier }) => isInBody(carrier));
   const tree =
-    data.body === 'json' ? compileTree({ ...shared, carriers: inBody, isPlain: false, code: 'resolve.body' }) : null;
+    data.body === 'json'
+      ? compileTree({ ...shared, topKeys: profile.top_keys, carriers: inBody, isPlain: false, code: 'resolve.body' })
+      : null;
   const inQuery = looked.filter(({ carrier }) => carrier.kind === 'query-json');
   const keys = new Set([...profile.json_query, ...inQuery.map(({ carrier }) => carrier.name)]);
   const isPlain = new Set(profile.json_query);
@@ -206,6 +208,8 @@ function compileBody(
         key,
         compileTree({
           ...shared,
+          topKeys: [],
+          refusedKeys: [...refusedKeys, ...profile.top_keys],
           carriers: inQuery.filter(({ carrier }) => carrier.name === key),
           isPlain: isPlain.has(key),
           code: 'resolve.query',

@@ -95,6 +95,12 @@ export const profileSchema = z.strictObject({
       'A key of a carrier of the body may stand at its place only; in a query language it is refused, in any case and depth.',
     ),
   refuse_body_keys: refusedKeys.default([]).describe('Keys that may stand nowhere in any body, in any case and depth.'),
+  top_keys: z
+    .array(fieldName)
+    .default([])
+    .describe(
+      'Keys that narrow a request down within its space: in a JSON body they may stand at the top, as strings, and nowhere else.',
+    ),
   json_query: z
     .array(fieldName)
     .default([])

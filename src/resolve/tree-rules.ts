@@ -15,6 +15,8 @@ interface Place {
   /** The keys of `inner` by their folded spelling. */
   readonly folded: Map<string, string>;
   carrier: TreeCarrier | null;
+  /** No carrier, but a key that may stand here only, as a string. */
+  isText: boolean;
 }
 
 /** What is looked for in a JSON document; made once per route. */
@@ -39,6 +41,8 @@ export interface TreeOptions extends Pick<TreeRules, 'empty' | 'isPlain' | 'code
   readonly carriers: readonly { readonly carrier: Carrier; readonly isObeyed: boolean }[];
   readonly isStrict: boolean;
   readonly refusedKeys: readonly string[];
+  /** Keys that may stand at the top only, as strings. */
+  readonly topKeys: readonly string[];
 }
 
 /** One spelling for all that a server may take for the same key: upper case first, as some read U+017F as an s. */
@@ -50,24 +54,33 @@ export function mentions(folded: string, keys: ReadonlySet<string>): boolean {
   return keys.has(folded) || folded.split(/__|[^a-z0-9_]+/).some((word) => keys.has(word));
 }
 
-const newPlace = (): Place => ({ inner: new Map(), folded: new Map(), carrier: null });
+const newPlace = (): Place => ({ inner: new Map(), folded: new Map(), carrier: null, isText: false });
 
-export function compileTree({ carriers, isStrict, refusedKeys, ...rest }: TreeOptions): TreeRules {
+export function compileTree({ carriers, isStrict, refusedKeys, topKeys, ...rest }: TreeOptions): TreeRules {
   const root = newPlace();
   const bound = new Set<string>();
   for (const { carrier, isObeyed } of carriers) {
-    let place = root;
-    for (const key of carrier.pointer) {
-      let next = place.inner.get(key);
-      if (next === undefined) place.inner.set(key, (next = newPlace()));
-      place.folded.set(foldCase(key), key);
-      place = next;
-    }
+    const place = placeAt(root, carrier.pointer);
     place.carrier ??= { kind: carrier.kind, text: carrier.text, isObeyed };
     if (isStrict) bound.add(foldCase(carrier.pointer.at(-1) ?? ''));
   }
+  for (const key of topKeys) {
+    placeAt(root, [key]).isText = true;
+    bound.add(foldCase(key));
+  }
   const refused = new Set(refusedKeys.map(foldCase));
   return { root, bound, refused, ...rest, isDeep: rest.isPlain || bound.size > 0 || refused.size > 0 };
+}
+
+function placeAt(root: Place, pointer: readonly string[]): Place {
+  let place = root;
+  for (const key of pointer) {
+    let next = place.inner.get(key);
+    if (next === undefined) place.inner.set(key, (next = newPlace()));
+    place.folded.set(foldCase(key), key);
+    place = next;
+  }
+  return place;
 }
 
 /** Adds what the carriers in a document state, and refuses keys that stand where they must not. */
@@ -92,8 +105,8 @@ function readObject(object: JsonObject, place: Place | null, reading: Reading): 
       return refuse('space.malformed', 'a key that differs from a space carrier only by case');
     if (rules.isPlain && !plainKey.test(key)) return refuse(rules.code, 'a key that is not plain');
     if (mentions(folded, rules.refused)) return refuse(rules.code, 'a key that is not accepted');
-    if ((inner?.carrier ?? null) === null && mentions(folded, rules.bound))
-      return refuse('space.malformed', 'a space carrier that stands where it is none');
+    if ((inner?.carrier ?? null) === null && inner?.isText !== true && mentions(folded, rules.bound))
+      return refuse('space.malformed', 'a space carrier, or a key of the top, that stands where it is none');
     const wrong = readValue(value, inner, reading);
     if (wrong !== null) return wrong;
   }
@@ -105,6 +118,8 @@ function readValue(value: JsonTree, place: Place | null, reading: Reading): Refu
     const wrong = readCarrier(value, place.carrier, reading);
     if (wrong !== null || typeof value === 'string') return wrong;
   }
+  if (place?.isText === true && place.carrier === null)
+    return typeof value === 'string' ? null : refuse('space.malformed', 'a key of the top that is not a string');
   if (isJsonObject(value)) return place !== null || reading.rules.isDeep ? readObject(value, place, reading) : null;
   if (place !== null && place.carrier === null && value !== null)
     return refuse('space.malformed', 'something other than an object on the way to a space carrier');

@@ -16,6 +16,7 @@ const profile = profileOf({
   },
   refuse_body_keys: ['_tenant'],
   json_query: ['filters'],
+  top_keys: ['run_id'],
   routes: [
     { match: 'GET /tail', space: ['header-tail:X-Namespace'] },
     { match: 'GET /tail-behind', space: ['header:X-Space', 'header-tail:X-Namespace'] },
@@ -351,6 +352,29 @@ const rows: Readonly<Record<string, readonly Row[]>> = {
       name: 'escaped',
       sent: body('/strict', '{"user_id":"alpha","filters":{"\\u0075ser_id":"beta"}}'),
       want: 'space.malformed',
+    },
+  ],
+  'top_keys: a string at the top, or nowhere': [
+    {
+      name: 'at the top',
+      sent: body('/loose', { user_id: 'alpha', run_id: 'r1', filters: { run: 'x' } }),
+      want: plain('alpha', '/loose'),
+    },
+    { name: 'it is no space', sent: body('/loose', { run_id: 'alpha' }), want: 'space.absent' },
+    ...refusedBodies('/loose', {
+      'in a filter': { user_id: 'alpha', filters: { run_id: 'r1' } },
+      'in a list': { user_id: 'alpha', filters: { OR: [{ run_id: 'r1' }] } },
+      'with an operator behind it': { user_id: 'alpha', run_id__in: ['r1'] },
+      'in another case': { user_id: 'alpha', Run_Id: 'r1' },
+      'a number': { user_id: 'alpha', run_id: 7 },
+      'an operator': { user_id: 'alpha', run_id: { ne: '' } },
+      'a list of them': { user_id: 'alpha', run_id: ['r1'] },
+      null: { user_id: 'alpha', run_id: null },
+    }),
+    {
+      name: 'in JSON text in the query',
+      sent: { target: `/json?where=${encodeURIComponent('{"user_id":"alpha","run_id":"r1"}')}` },
+      want: 'resolve.query',
     },
   ],
   'refuse_body_keys: nowhere, in any case': [

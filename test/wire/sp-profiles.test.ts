@@ -22,6 +22,8 @@ interface Server {
   /** What reaches the server: the target, and every carrier among the headers. */
   readonly target: string;
   readonly carriers?: readonly string[];
+  /** Headers of the caller that the server would obey, beside those of every server. */
+  readonly opens?: readonly string[];
   /** The same request for the space `beta`; without it the key of another space sends the first one. */
   readonly foreign?: Ask;
   readonly unknown: string;
@@ -117,7 +119,7 @@ const servers: Readonly<Record<string, Server>> = {
     ],
   },
   mem0: {
-    own: { line: 'POST /search', body: { query: 'q', user_id: 'alpha', filters: { agent_id: 'a' } } },
+    own: { line: 'POST /search', body: { query: 'q', user_id: 'alpha', agent_id: 'a', filters: { topic: 'a' } } },
     target: '/search',
     foreign: { line: 'POST /search', body: { query: 'q', user_id: 'beta' } },
     unknown: '/configure',
@@ -130,6 +132,8 @@ const servers: Readonly<Record<string, Server>> = {
       ['a wildcard', { line: 'POST /search', body: { query: 'q', filters: { user_id: '*' } } }, 400],
       ['an operator', { line: 'POST /search', body: { user_id: 'alpha', filters: { user_id__in: ['beta'] } } }, 400],
       ['a number', { line: 'POST /memories', body: { user_id: 7 } }, 400],
+      ['an agent in a filter', { line: 'POST /search', body: { user_id: 'alpha', filters: { agent_id: '*' } } }, 400],
+      ['a run that is an operator', { line: 'POST /search', body: { user_id: 'alpha', run_id: { ne: '' } } }, 400],
       ['an agent alone', { line: 'POST /memories', body: { agent_id: 'a' } }, 400],
       ['everything', { line: 'GET /memories?agent_id=a' }, 403],
       ['an id in another spelling', { line: 'DELETE /memories/M1' }, 400],
@@ -212,9 +216,21 @@ const servers: Readonly<Record<string, Server>> = {
     ],
   },
   letta: {
-    own: { line: 'GET /v1/agents/', headers: ['user_id: alpha', 'X-Project-Id: p'] },
+    own: { line: 'GET /v1/agents/', headers: ['user_id: alpha'] },
     target: '/v1/agents/',
     carriers: ['user_id: alpha'],
+    opens: [
+      'X-BARE-PASSWORD',
+      'X-Project-Id',
+      'X-Billing-Plan-Type',
+      'X-Billing-Cost-Source',
+      'X-Billing-Customer-Id',
+      'X-Experimental-Message-Async',
+      'X-Experimental-Letta-V1-Agent',
+      'X-Experimental-Letta-V1-Agent-Message-Async',
+      'X-Experimental-Modal-Sandbox',
+      'X-Experimental-Auto-Mode',
+    ],
     foreign: { line: 'GET /v1/agents/', headers: ['user_id: beta'] },
     unknown: '/latest/agents/',
     refused: [
@@ -258,6 +274,7 @@ const servers: Readonly<Record<string, Server>> = {
     space: 'main',
     own: call('read_note', { identifier: 'n', project: 'main' }),
     target: '/mcp',
+    opens: ['X-Basic-Memory-Workspace-Slug', 'X-Basic-Memory-Workspace-Type'],
     unknown: '/v2/projects/main',
     refused: [
       ['another project', call('read_note', { identifier: 'n', project: 'beta' }), 400],
@@ -328,8 +345,10 @@ function bytes({ line, headers = [], body }: Ask, space: string): string {
   return `${line} HTTP/1.1\r\n${H}Authorization: Bearer ${keys.get(space)?.text ?? ''}\r\n${lines}${framing}\r\n${text}`;
 }
 
-async function passes(c: Case, { own, target, carriers = [], space = 'alpha' }: Server): Promise<void> {
-  const ask = { ...own, headers: [...(own.headers ?? []), 'X-Auth-Scheme: langsmith'] };
+async function passes(c: Case, server: Server): Promise<void> {
+  const { own, target, carriers = [], space = 'alpha' } = server;
+  const opens = ['X-Auth-Scheme', ...(server.opens ?? [])];
+  const ask = { ...own, headers: [...(own.headers ?? []), ...opens.map((name) => `${name}: langsmith`)] };
   const got = await c.passes('in its own space', bytes(ask, space));
   c.t.equal(got.target, target, 'the target');
   c.t.strictSame(
@@ -337,7 +356,8 @@ async function passes(c: Case, { own, target, carriers = [], space = 'alpha' }: 
     carriers,
     'one canonical carrier, and no other',
   );
-  c.t.strictSame(got.values('x-auth-scheme'), [], 'nothing that opens the server');
+  for (const name of opens)
+    c.t.strictSame(got.values(name.toLowerCase()), [], `nothing that opens the server: ${name}`);
 }
 
 await warmHashes(program);
