@@ -162,7 +162,10 @@ function compileEndpoint(
   if (data.protocol !== 'mcp' || profile.mcp === undefined) return null;
   const base: RouteData = { ...data };
   delete base.protocol;
-  return compileMcp(profile.mcp, base, (route) => compileRoute(route, profile, wide));
+  return compileMcp(profile.mcp, base, {
+    compile: (route) => compileRoute(route, profile, wide),
+    form: { space: profile.space, isCanonical: canonicalForm(profile.space.pattern) },
+  });
 }
 
 const factsOf = (data: RouteData): RouteFacts => ({

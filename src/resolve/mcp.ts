@@ -1,19 +1,13 @@
 import type { JsonObject } from '../base/json-tree.js';
 import { no, ok, type Result } from '../base/result.js';
 import type { Refusal } from '../model/codes.js';
-import type { RouteFacts, RpcLists, SpaceSet } from '../model/target.js';
-import type { HeadFacts } from '../model/trail.js';
+import type { RpcLists } from '../model/target.js';
 import { argumentProblem, argumentsOf, shownArguments } from './mcp-arguments.js';
+import { headOf, readHead, type Listed, type SpaceForm } from './mcp-lists.js';
 import { refuseRpc, type Message } from './mcp-message.js';
 import type { McpData, McpRule, McpTool } from './mcp-schema.js';
 import { routeOf } from './mcp-rules.js';
 import type { RouteData } from './profile-schema.js';
-
-/** A compiled route, as far as it is needed here. */
-interface Made {
-  readonly data: RouteData;
-  readonly facts: RouteFacts;
-}
 
 /** What a message turns out to be: a route of its own, with carriers of its own. */
 export interface Call<R> {
@@ -71,11 +65,16 @@ const listing: ReadonlySet<string> = new Set([
 const noHeaders: ReadonlyMap<string, string> = new Map();
 const toolCall = 'tools/call';
 
-/** @param compile makes a route of its data, as for the routes of the profile */
-export function compileMcp<R extends Made>(
+export interface McpMaking<R> {
+  /** Makes a route of its data, as for the routes of the profile. */
+  readonly compile: (route: RouteData) => R;
+  readonly form: SpaceForm;
+}
+
+export function compileMcp<R extends Listed>(
   data: McpData,
   base: RouteData,
-  compile: (route: RouteData) => R,
+  { compile, form }: McpMaking<R>,
 ): McpTable<R> {
   const maker = new Maker(base, compile);
   const methods = methodEntries(data, maker);
@@ -86,7 +85,7 @@ export function compileMcp<R extends Made>(
     routes: [...methods.values(), ...tools.values()].map(({ route }) => route),
     lists: {
       tools: (name) => headOf(tools.get(name)),
-      resources: (uri) => headOf(allowed(methods.get('resources/read'), uri)),
+      resources: (uri) => readHead(allowed(methods.get('resources/read'), uri)?.route, uri, form),
       resourceTemplates: (template) => headOf(allowed(methods.get('resources/read'), template)),
       prompts: (name) => headOf(allowed(methods.get('prompts/get'), name)),
     },
@@ -96,7 +95,7 @@ export function compileMcp<R extends Made>(
   };
 }
 
-function methodEntries<R extends Made>(data: McpData, maker: Maker<R>): Map<string, Entry<R>> {
+function methodEntries<R extends Listed>(data: McpData, maker: Maker<R>): Map<string, Entry<R>> {
   const { resources, prompts, completion } = data;
   const methods = new Map<string, Entry<R>>();
   const add = (rule: McpRule, names: readonly string[], named: Named = null): void => {
@@ -194,19 +193,3 @@ function textOf(params: JsonObject | null, key: string): string | null {
 
 const allowed = <R>(entry: Entry<R> | undefined, name: string): Entry<R> | undefined =>
   entry?.named?.names == null || entry.named.names.has(name) ? entry : undefined;
-
-/** Tells the policy that nothing is done: rules about arguments, which a list does not have, are not asked for. */
-const listingParams = { 'mcp:listing': 'yes' } as const;
-
-function headOf<R extends Made>(entry: Entry<R> | undefined): HeadFacts | null {
-  if (entry === undefined) return null;
-  const { route, tool } = entry;
-  return { route: route.facts, params: listingParams, spaces: spacesOf(route.data), tool: tool?.name ?? null };
-}
-
-/** The spaces that a use reaches whatever it says; one that it has yet to name is none. */
-function spacesOf({ space }: RouteData): SpaceSet {
-  const fixed = typeof space === 'object' && 'fixed' in space ? space.fixed : null;
-  const isAll = space === 'ALL' || space === 'UNSCOPED';
-  return { all: isAll, ids: fixed === null ? [] : [fixed], unknown: [], explicit: true };
-}

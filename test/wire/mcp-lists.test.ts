@@ -120,7 +120,7 @@ await wireCase(
       one.t.strictSame(
         answers[0]?.json().result,
         {
-          resources: result.resources.slice(0, 2),
+          resources: result.resources.slice(0, 1),
           resourceTemplates: [],
           prompts: [{ name: 'summary' }],
           cacheScope: 'private',
