@@ -50,7 +50,7 @@ export const auditEventTypes = {
   'authorization.denied': { severity: 'warning', says: 'A known caller was refused by the policy.' },
   'authorization.unresolved': {
     severity: 'warning',
-    says: 'A known caller asked for a route, method or body that the profile does not accept.',
+    says: 'A known caller asked for a route, method, body, tool or MCP session that the profile does not accept.',
   },
   'authorization.space-refused': {
     severity: 'warning',

@@ -20,6 +20,7 @@ const byRoom: Readonly<Record<string, AuditEventType>> = {
   resolve: 'authorization.unresolved',
   space: 'authorization.space-refused',
   object: 'authorization.space-refused',
+  mcp: 'authorization.unresolved',
   authorize: 'authorization.denied',
   policy: 'authorization.denied',
   tunnel: 'security.malformed-request',

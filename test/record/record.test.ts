@@ -337,6 +337,8 @@ t.test('every code has a type, and every family has types', (t) => {
   for (const code of codes) t.ok(typeOf(code) in auditEventTypes, code);
   t.equal(typeOf('store.unavailable'), 'system.unavailable');
   t.equal(typeOf('policy.undefined'), 'authorization.denied');
+  for (const code of Object.keys(refusals) as Code[])
+    t.not(typeOf(code), 'system.unavailable', `${code}: the caller was refused, and nothing was out of order`);
   const names = Object.keys(auditEventTypes);
   t.ok(names.length >= 30);
   for (const family of auditFamilies)
