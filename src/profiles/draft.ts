@@ -66,7 +66,7 @@ function withIds(all: readonly Judged[]): Named[] {
 function textOf({ name }: DraftOptions, { title }: OpenApi, judged: readonly Named[]): string {
   const allowed = judged.filter(({ why }) => why === null);
   const left = judged.filter(({ why }) => why !== null);
-  return `${[...head(name, title, allowed), ...routeLines(allowed), ...leftLines(left)].join('\n')}\n`;
+  return `${[...head(name, title, allowed), ...routeLines(allowed), ...leftLines(left, allowed.length === 0)].join('\n')}\n`;
 }
 
 function head(name: string, title: string, allowed: readonly Named[]): string[] {
@@ -129,13 +129,13 @@ function fieldLines(id: string, route: DraftRoute): string[] {
 }
 
 /** What is denied until somebody has looked at it: the reason, and the lines to begin with. */
-const leftLines = (left: readonly Named[]): string[] =>
+const leftLines = (left: readonly Named[], isEmpty: boolean): string[] =>
   left.length === 0
     ? []
     : [
         '',
         `# Not allowed: ${String(left.length)} operations that the document does not say enough about. To allow one, decide what its reason asks,`,
-        '# take the # from its lines and put right what stands in them; `routes: []` above becomes `routes:`.',
+        `# take the # from its lines and put right what stands in them${isEmpty ? '; `routes: []` above becomes `routes:`' : ''}.`,
         ...left.flatMap(({ id, route, why }) => [
           '#',
           `# ${commented(why ?? '')}`,

@@ -69,6 +69,7 @@ t.test('draftProfile() leaves out what it cannot tell, each with the reason abov
     t.match(lines[at - 2], why, String(match));
   }
   t.equal(left.length, [...text.matchAll(/^# {2}- id: /gm)].length, 'and nothing else');
+  t.notMatch(text, 'routes: []', 'it has routes, and tells nobody to change an empty list');
 });
 
 t.test('draftProfile() takes the names of spaces that it is told, and no others', async (t) => {
@@ -93,6 +94,7 @@ t.test('draftProfile() loads with no route at all, and says so', async (t) => {
   const { text, profile } = await drafted(t, file);
   t.strictSame(profile.routes, []);
   t.match(text, /nothing is allowed yet/);
+  t.match(text, '`routes: []` above becomes `routes:`');
 });
 
 t.test('draftProfile() keeps one of two operations for the same requests', async (t) => {
