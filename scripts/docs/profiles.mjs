@@ -33,7 +33,7 @@ const routeRow = (route) => [
 const section = (title, text) => (text === '' ? '' : `## ${title}\n\n${text}\n\n`);
 
 /** One page: everything that a profile lets through, and what it denies on purpose. */
-export function profileDoc(data, { viewCalls, viewRoutes, viewServer, isWide }) {
+export function profileDoc(data, { viewCalls, viewRoutes, viewServer, viewTools, isWide }) {
   const facts = viewServer(data).filter(([name, value]) => value !== null && name !== 'profile' && name !== 'server');
   const denied = data.denied.map(({ match, why }) => [code(match), cell(why)]);
   const calls = viewCalls(data);
@@ -41,7 +41,7 @@ export function profileDoc(data, { viewCalls, viewRoutes, viewServer, isWide }) 
     ...data.routes.filter(isWide).map(({ match }) => match),
     ...data.grpc.filter(isWide).map(({ method }) => `gRPC ${method}`),
   ];
-  const tools = Object.entries(data.mcp?.tools ?? {});
+  const tools = viewTools(data);
   return `${generated(`config/profiles/${data.name}.yaml`)}
 # Profile ${data.name}
 
@@ -64,7 +64,12 @@ ${section(
   calls.length === 0
     ? ''
     : `Through the listener of the section \`grpc\` of the configuration. A field is one of the request message, by number. Every other method is denied.\n\n${table(routeHead, calls.map(routeRow))}`,
-)}${section('Tools', tools.length === 0 ? '' : table(['tool', 'permission', 'the space', 'rules'], tools.map(toolRow)))}${section(
+)}${section(
+    'Tools',
+    tools.length === 0
+      ? ''
+      : `Every other tool is refused, and not shown in a list.\n\n${table(['message', ...routeHead.slice(1)], tools.map(routeRow))}`,
+  )}${section(
     'Routes for keys of every space only',
     wide.length === 0 ? '' : `These reach further than one space, or nobody can say how far: ${codes(wide)}.`,
   )}${section('Denied on purpose', denied.length === 0 ? '' : table(['request', 'why'], denied))}`.replace(
@@ -72,23 +77,6 @@ ${section(
     '\n',
   );
 }
-
-const toolRow = ([name, tool]) => [
-  code(name),
-  tool.permission ?? 'as the route',
-  tool.space === undefined
-    ? 'as the route'
-    : Array.isArray(tool.space)
-      ? codes(tool.space)
-      : typeof tool.space === 'string'
-        ? words[tool.space]
-        : `always ${code(tool.space.fixed)}`,
-  cell(
-    Object.entries(tool.arguments ?? {})
-      .map(([argument, rule]) => `${argument}: ${Object.keys(rule).join(', ')}`)
-      .join('; '),
-  ),
-];
 
 /** All profiles in one table, and what was run of each. */
 export function profilesDoc(all, runs) {

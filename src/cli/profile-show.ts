@@ -1,4 +1,4 @@
-import { isWide, viewCalls, viewRoutes, viewServer, type ProfileContent } from '../profiles/profiles.js';
+import { isWide, viewCalls, viewRoutes, viewServer, viewTools, type ProfileContent } from '../profiles/profiles.js';
 import type { Format } from './format.js';
 import { facts, jsonLine, table } from './print.js';
 
@@ -26,7 +26,7 @@ export function showProfile(profile: ProfileContent, format: Format): string {
 }
 
 export function showRoutes(profile: ProfileContent, format: Format): string {
-  const routes = [...viewRoutes(profile), ...viewCalls(profile)];
+  const routes = [...viewRoutes(profile), ...viewTools(profile), ...viewCalls(profile)];
   if (format === 'json') return jsonLine(routes);
   return table(
     ['ID', 'MATCH', 'ACTION', 'PERMISSION', 'SPACE', 'NO CARRIER', 'NOTES'],

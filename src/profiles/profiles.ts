@@ -7,6 +7,7 @@ export { draftProfile } from './draft.js';
 export type { ProfileData as ProfileContent } from '../resolve/resolve.js';
 export { isWide, viewRoutes, viewServer } from './view.js';
 export { viewCalls } from './view-calls.js';
+export { viewTools } from './view-tools.js';
 
 /** Reads and checks a profile by its name or file; paths are those of the working directory unless told. */
 export async function readProfile(

@@ -9,6 +9,7 @@ import {
   viewCalls,
   viewRoutes,
   viewServer,
+  viewTools,
   type ProfileContent,
 } from '../../src/profiles/profiles.js';
 
@@ -65,6 +66,40 @@ t.test('viewCalls() tells of every gRPC method what it obeys', async (t) => {
     notes: [/^field 2 makes it/, /3/, /4/, /5/, 'streaming: bidi'],
   });
   t.match(of('grpc.observe-stream'), { absent: 'that of the first message, which must name one' });
+});
+
+t.test('viewTools() tells of every tool what it needs, and what may be done beside tools', async (t) => {
+  for (const profile of profiles) {
+    const calls = viewTools(profile).filter(({ match }) => match.startsWith('tools/call '));
+    t.strictSame(
+      calls.map(({ match }) => match.slice('tools/call '.length)),
+      Object.keys(profile.mcp?.tools ?? {}),
+      profile.name,
+    );
+    const post = profile.routes.find(({ protocol, match }) => protocol === 'mcp' && match.startsWith('POST '));
+    const compiled = await findProfile(profile.name, (path) => path);
+    const found = compiled.ok ? compiled.value.table.find('POST', post?.match.slice('POST '.length) ?? '') : null;
+    const known = found !== null && 'value' in found ? (found.value.mcp?.routes ?? []) : [];
+    const ids = new Set(known.map(({ facts }) => facts.id));
+    for (const { id, match } of viewTools(profile)) t.ok(ids.has(id), `${match} has the id that records have`);
+  }
+  const of = (name: string, match: string): object | undefined => {
+    const profile = profiles.find((one) => one.name === name);
+    return profile === undefined ? undefined : viewTools(profile).find((one) => one.match === match);
+  };
+  t.match(of('mcp-memory', 'tools/call delete_entities'), {
+    action: 'tools/call:delete_entities',
+    permission: 'MemoryDelete',
+    space: 'always default',
+    absent: null,
+  });
+  t.match(of('mcp-memory', 'resources/read'), { action: 'resources/read', space: 'always default' });
+  t.match(of('graphiti-mcp', 'tools/call search_nodes'), {
+    space: 'body-any:/params/arguments/group_ids',
+    absent: 'refuse',
+    notes: ['center_node_uuid: forbidden'],
+  });
+  t.strictSame(profiles.filter(({ mcp }) => mcp === undefined).flatMap(viewTools), []);
 });
 
 t.test('every profile says which server it is for, and what credential that takes', async (t) => {
