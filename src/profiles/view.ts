@@ -132,6 +132,7 @@ function bodyTexts(data: ProfileData): string[] {
   if (data.strict_keys) texts.push('a key of a carrier may stand at its place only');
   if (data.top_keys.length > 0) texts.push(`at the top only, as strings: ${data.top_keys.join(', ')}`);
   if (data.refuse_body_keys.length > 0) texts.push(`never with ${data.refuse_body_keys.join(', ')}`);
+  if (data.object_body_keys.length > 0) texts.push(`only objects under ${data.object_body_keys.join(', ')}`);
   if (data.json_query.length > 0) texts.push(`${data.json_query.join(', ')} in the query read as JSON`);
   if (data.rewrite_body) texts.push('written anew with the decided space');
   return texts;

@@ -194,10 +194,8 @@ function compileBody(
   const refusedKeys = [...profile.refuse_body_keys, ...data.refuse_body_keys];
   const shared = { empty: data.empty, refusedKeys, isStrict: data.strict_keys ?? profile.strict_keys };
   const inBody = looked.filter(({ carrier }) => isInBody(carrier));
-  const tree =
-    data.body === 'json'
-      ? compileTree({ ...shared, topKeys: profile.top_keys, carriers: inBody, isPlain: false, code: 'resolve.body' })
-      : null;
+  const ofBody = { carriers: inBody, topKeys: profile.top_keys, objectKeys: profile.object_body_keys, isPlain: false };
+  const tree = data.body === 'json' ? compileTree({ ...shared, ...ofBody, code: 'resolve.body' }) : null;
   const inQuery = looked.filter(({ carrier }) => carrier.kind === 'query-json');
   const keys = new Set([...profile.json_query, ...inQuery.map(({ carrier }) => carrier.name)]);
   const isPlain = new Set(profile.json_query);
@@ -214,6 +212,7 @@ function compileBody(
           topKeys: [],
           refusedKeys: [...refusedKeys, ...profile.top_keys],
           carriers: inQuery.filter(({ carrier }) => carrier.name === key),
+          objectKeys: [],
           isPlain: isPlain.has(key),
           code: 'resolve.query',
         }),

@@ -101,6 +101,11 @@ export const profileSchema = z.strictObject({
     .describe(
       'Keys that narrow a request down within its space: in a JSON body they may stand at the top, as strings, and nowhere else.',
     ),
+  object_body_keys: refusedKeys
+    .default([])
+    .describe(
+      'Keys of a body that hold an object, or a list of objects, in any case and depth: for servers that also read an object from a list of its values, where refuse_body_keys finds no key.',
+    ),
   json_query: z
     .array(fieldName)
     .default([])

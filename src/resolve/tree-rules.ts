@@ -26,6 +26,8 @@ export interface TreeRules {
   readonly bound: ReadonlySet<string>;
   /** Folded keys that may stand nowhere. */
   readonly refused: ReadonlySet<string>;
+  /** Folded keys that hold an object, or a list of objects. */
+  readonly objects: ReadonlySet<string>;
   /** Keys of letters, digits and single underscores only: others are operators of some query language. */
   readonly isPlain: boolean;
   /** Null, or an empty list, in a carrier that the route obeys. */
@@ -43,6 +45,7 @@ export interface TreeOptions extends Pick<TreeRules, 'empty' | 'isPlain' | 'code
   readonly refusedKeys: readonly string[];
   /** Keys that may stand at the top only, as strings. */
   readonly topKeys: readonly string[];
+  readonly objectKeys: readonly string[];
 }
 
 /** One spelling for all that a server may take for the same key: upper case first, as some read U+017F as an s. */
@@ -56,7 +59,7 @@ export function mentions(folded: string, keys: ReadonlySet<string>): boolean {
 
 const newPlace = (): Place => ({ inner: new Map(), folded: new Map(), carrier: null, isText: false });
 
-export function compileTree({ carriers, isStrict, refusedKeys, topKeys, ...rest }: TreeOptions): TreeRules {
+export function compileTree({ carriers, isStrict, refusedKeys, topKeys, objectKeys, ...rest }: TreeOptions): TreeRules {
   const root = newPlace();
   const bound = new Set<string>();
   for (const { carrier, isObeyed } of carriers) {
@@ -69,7 +72,9 @@ export function compileTree({ carriers, isStrict, refusedKeys, topKeys, ...rest 
     bound.add(foldCase(key));
   }
   const refused = new Set(refusedKeys.map(foldCase));
-  return { root, bound, refused, ...rest, isDeep: rest.isPlain || bound.size > 0 || refused.size > 0 };
+  const objects = new Set(objectKeys.map(foldCase));
+  const isDeep = rest.isPlain || [bound, refused, objects].some(({ size }) => size > 0);
+  return { root, bound, refused, objects, isDeep, ...rest };
 }
 
 function placeAt(root: Place, pointer: readonly string[]): Place {
@@ -105,6 +110,8 @@ function readObject(object: JsonObject, place: Place | null, reading: Reading): 
       return refuse('space.malformed', 'a key that differs from a space carrier only by case');
     if (rules.isPlain && !plainKey.test(key)) return refuse(rules.code, 'a key that is not plain');
     if (mentions(folded, rules.refused)) return refuse(rules.code, 'a key that is not accepted');
+    if (rules.objects.has(folded) && !holdsObjects(value))
+      return refuse(rules.code, 'something other than objects under a key that holds them');
     if ((inner?.carrier ?? null) === null && inner?.isText !== true && mentions(folded, rules.bound))
       return refuse('space.malformed', 'a space carrier, or a key of the top, that stands where it is none');
     const wrong = readValue(value, inner, reading);
@@ -112,6 +119,10 @@ function readObject(object: JsonObject, place: Place | null, reading: Reading): 
   }
   return null;
 }
+
+/** Some servers read a list in the place of an object by the order of its items: no key would be named in it. */
+const holdsObjects = (value: JsonTree): boolean =>
+  value === null || isJsonObject(value) || (isJsonArray(value) && value.every(isJsonObject));
 
 function readValue(value: JsonTree, place: Place | null, reading: Reading): Refusal | null {
   if (place !== null && place.carrier !== null) {

@@ -15,6 +15,7 @@ const profile = profileOf({
     body_carriers: [],
   },
   refuse_body_keys: ['_tenant'],
+  object_body_keys: ['prefetch'],
   json_query: ['filters'],
   top_keys: ['run_id'],
   routes: [
@@ -376,6 +377,23 @@ const rows: Readonly<Record<string, readonly Row[]>> = {
       sent: { target: `/json?where=${encodeURIComponent('{"user_id":"alpha","run_id":"r1"}')}` },
       want: 'resolve.query',
     },
+  ],
+  'object_body_keys: objects and lists of them': [
+    ...refusedBodies(
+      '/loose',
+      {
+        'values in a row': { user_id: 'alpha', prefetch: [null, 1, ['beta']] },
+        'in a list': { user_id: 'alpha', prefetch: [{ limit: 1 }, [null, { collection: 'beta' }]] },
+        'further down': { user_id: 'alpha', a: [{ prefetch: { Prefetch: [[1]] } }] },
+        'a text': { user_id: 'alpha', prefetch: 'beta' },
+      },
+      'resolve.body',
+    ),
+    ...[null, {}, [], { prefetch: [{ query: [[1, 2]] }] }, [{ query: [1] }, {}]].map((prefetch) => ({
+      name: `${JSON.stringify(prefetch)} passes`,
+      sent: body('/loose', { user_id: 'alpha', prefetch }),
+      want: plain('alpha', '/loose'),
+    })),
   ],
   'refuse_body_keys: nowhere, in any case': [
     ...refusedBodies(

@@ -206,6 +206,24 @@ const servers: Readonly<Record<string, Server>> = {
         400,
       ],
       [
+        'the same by the order of the items, without a key',
+        {
+          line: 'POST /collections/alpha/points/query',
+          body: { prefetch: [null, '5', null, null, null, null, 10, ['beta', null, null]] },
+        },
+        400,
+      ],
+      [
+        'the same in a list, further down',
+        {
+          line: 'POST /collections/alpha/points/query/batch',
+          body: {
+            searches: [{ prefetch: [{ prefetch: [[null, '5', null, null, null, null, 10, { collection: 'beta' }]] }] }],
+          },
+        },
+        400,
+      ],
+      [
         'payloads of another collection',
         { line: 'POST /collections/alpha/points/query/groups', body: { with_lookup: 'beta' } },
         400,
