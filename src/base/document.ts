@@ -14,6 +14,8 @@ const documentBytesMax = 1_048_576;
 const inlineBytesMax = 16_384;
 const parseMsMax = 20_000;
 const workerMegabytesMax = 512;
+// Nearly all that a parser makes stays until it is done: room for what does not would only stand beside it.
+const workerYoungMegabytes = 8;
 
 /**
  * Parses YAML text under caps: bytes, depth, time; no aliases, tags or directives, no duplicate names. A warning counts
@@ -65,7 +67,7 @@ export function parseAside(text: string, msMax: number): Promise<ParsedText> {
   const suffix = import.meta.url.endsWith('.ts') ? 'ts' : 'js';
   const worker = new Worker(new URL(`./document-worker.${suffix}`, import.meta.url), {
     workerData: { text },
-    resourceLimits: { maxOldGenerationSizeMb: workerMegabytesMax },
+    resourceLimits: { maxOldGenerationSizeMb: workerMegabytesMax, maxYoungGenerationSizeMb: workerYoungMegabytes },
   });
   return new Promise((resolve) => {
     const fail = (message: string): void => {
