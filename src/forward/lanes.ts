@@ -40,16 +40,7 @@ class Lanes implements Upstream {
     if (use.kind !== 'stream') return this.#pools[use.kind].send(request, sink);
     const leave = this.#places.take(use.subject);
     try {
-      const call = this.#pools.stream.send(request, new LeavingSink(sink, leave));
-      return {
-        abort: () => {
-          leave();
-          call.abort();
-        },
-        resume: () => {
-          call.resume();
-        },
-      };
+      return leaving(this.#pools.stream.send(request, new LeavingSink(sink, leave)), leave);
     } catch (thrown) {
       leave();
       throw thrown;
@@ -58,16 +49,7 @@ class Lanes implements Upstream {
 
   switch(request: UpstreamRequest, sink: SwitchSink): UpstreamCall {
     const leave = this.#places.take(request.use.subject);
-    const call = new SwitchCall(this.#options, request, sink);
-    return {
-      abort: () => {
-        leave();
-        call.abort();
-      },
-      resume: () => {
-        call.resume();
-      },
-    };
+    return leaving(new SwitchCall(this.#options, request, sink), leave);
   }
 
   stats(): { readonly connected: number; readonly pending: number; readonly running: number } {
@@ -90,6 +72,17 @@ class Lanes implements Upstream {
     await Promise.all(Object.values(this.#pools).map((pool) => pool.close()));
   }
 }
+
+/** The call whose place is given back when it is given up. */
+const leaving = (call: UpstreamCall, leave: () => void): UpstreamCall => ({
+  abort: () => {
+    leave();
+    call.abort();
+  },
+  resume: () => {
+    call.resume();
+  },
+});
 
 /** Streams stay open for as long as their readers like, so nobody waits for one to end, and no subject may have them all. */
 export class StreamPlaces {

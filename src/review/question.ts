@@ -1,4 +1,5 @@
 import type { DataClass, Permission } from '../model/permissions.js';
+import type { Subject } from '../model/subject.js';
 
 /** A question to the policy that no request asks. */
 export interface Question {
@@ -17,15 +18,8 @@ export interface Question {
 }
 
 /** Who would ask. */
-export interface Caller {
+export interface Caller extends Omit<Subject, 'kind' | 'deprecated' | 'claims'> {
   readonly kind: 'api_key' | 'static_token';
-  readonly id: string;
-  readonly owner: string | null;
-  readonly roles: readonly string[];
-  readonly permissions: readonly string[];
-  readonly spaces: readonly string[];
-  readonly tier: string | null;
-  readonly expiresAtMs: number | null;
   readonly deprecated?: boolean;
 }
 
