@@ -33,9 +33,13 @@ loopback.addAddress('::1', 'ipv6');
 
 const isLoopback = (address: string): boolean => loopback.check(address, isIP(address) === 6 ? 'ipv6' : 'ipv4');
 
-/** Whether the memory server runs on this machine: only then are its ports ours to try. */
+/**
+ * Whether the memory server runs on this machine: only then are its ports ours to try.
+ *
+ * @throws Error where its name cannot be looked up: nobody knows then, and what was found before stands
+ */
 export async function isHere(host: string, addresses: readonly string[]): Promise<boolean> {
-  const found = isIP(host) === 0 ? await lookup(host, { all: true }).catch(() => []) : [{ address: host }];
+  const found = isIP(host) === 0 ? await lookup(host, { all: true }) : [{ address: host }];
   return found.some(({ address }) => isLoopback(address) || addresses.includes(address));
 }
 

@@ -101,6 +101,22 @@ t.test('the port of the memory server itself is a side door', async (t) => {
   t.match(doors.state().open, [{ what: 'the memory server itself', address: '127.0.0.2' }]);
 });
 
+t.test('a door stays open where the name of the memory server is no longer found', async (t) => {
+  const grpc = await listenAt(t, '127.0.0.2');
+  const upstream = { host: '127.0.0.1', port: 9 };
+  const { doors, lines, looked } = watch(t, { upstream, doors: [{ port: grpc.port, what: 'gRPC' }] });
+  await looked();
+  upstream.host = 'no-such-name.invalid';
+  const hasFailed = (): boolean => lines.some((line) => line.startsWith('error side-doors.failed'));
+  for (let i = 0; i < 500 && !hasFailed(); i += 1) await sleep(20);
+  t.ok(hasFailed(), 'it is said');
+  t.match(doors.state(), { skipped: null, open: [{ port: grpc.port }] }, 'what was seen last stands');
+  t.notOk(
+    lines.some((line) => line.includes('side-doors.shut')),
+    'and nobody says that it is shut',
+  );
+});
+
 t.test('a port on loopback alone is none', async (t) => {
   const server = await listenAt(t, '127.0.0.1');
   const { doors, lines, looked } = watch(t, { upstream: { host: '127.0.0.1', port: server.port } });
@@ -156,7 +172,8 @@ t.test('placesOf() leaves out listeners of our own', async (t) => {
 t.test('isHere() knows loopback, own addresses and names of both', async (t) => {
   for (const host of ['127.0.0.1', '127.9.9.9', '::1', 'localhost', '10.0.0.5'])
     t.equal(await isHere(host, ['10.0.0.5']), true, host);
-  for (const host of ['10.0.0.6', 'no-such-name.invalid']) t.equal(await isHere(host, ['10.0.0.5']), false, host);
+  t.equal(await isHere('10.0.0.6', ['10.0.0.5']), false);
+  await t.rejects(isHere('no-such-name.invalid', ['10.0.0.5']), 'of a name that is not found nobody knows');
   t.notOk(ownAddresses().some((address) => address.startsWith('127.') || address === '::1'));
 });
 
