@@ -1,7 +1,21 @@
 import { isJsonObject, type JsonObject, type JsonTree } from '../base/json-tree.js';
+import { parseCarrier } from './carriers.js';
 import { foldCase } from './mcp-message.js';
 import { scalarText } from './mcp-headers.js';
 import type { McpArgument, McpTool } from './mcp-schema.js';
+import type { RouteData } from './profile-schema.js';
+
+const inArguments = ['params', 'arguments'];
+
+/** The arguments that carry the space of a call. */
+export const statingArguments = (space: RouteData['space']): readonly string[] =>
+  (Array.isArray(space) ? space : [])
+    .map((text) => parseCarrier(text).pointer)
+    .filter((pointer) => inArguments.every((key, at) => pointer[at] === key))
+    .flatMap((pointer) => pointer.slice(2, 3));
+
+/** FastMCP reads a text that is JSON where more than a text may stand, so that `"null"` is no space there, and the default one is taken. */
+export const isUnstated = (value: JsonTree | undefined): boolean => value === 'null';
 
 const noArguments: JsonObject = new Map();
 

@@ -2,7 +2,7 @@ import type { JsonObject } from '../base/json-tree.js';
 import { no, ok, type Result } from '../base/result.js';
 import type { Refusal } from '../model/codes.js';
 import type { RpcLists } from '../model/target.js';
-import { argumentProblem, argumentsOf, shownArguments } from './mcp-arguments.js';
+import { argumentProblem, argumentsOf, isUnstated, shownArguments, statingArguments } from './mcp-arguments.js';
 import { headOf, readHead, type Listed, type SpaceForm } from './mcp-lists.js';
 import { refuseRpc, type Message } from './mcp-message.js';
 import type { McpData, McpRule, McpTool } from './mcp-schema.js';
@@ -39,6 +39,8 @@ interface Entry<R> {
     readonly name: string;
     readonly data: McpTool;
     readonly headers: ReadonlyMap<string, string>;
+    /** Arguments that state the space. */
+    readonly stating: readonly string[];
   } | null;
   /** Which parameter names what is used, and which names may be; null for all. */
   readonly named: Named;
@@ -141,7 +143,8 @@ class Maker<R> {
   tool(name: string, data: McpTool): Entry<R> {
     const headers = new Map(Object.entries(data.headers).map(([header, argument]) => [header.toLowerCase(), argument]));
     const route = this.#route(`tools/call/${name}`, `tools/call:${name}`, data);
-    return { route, tool: { name, data, headers }, named: null, isList: false };
+    const stating = statingArguments(routeOf(this.#base, data).space);
+    return { route, tool: { name, data, headers, stating }, named: null, isList: false };
   }
 
   /** A message that touches no memory; of a server with one space it is still for those alone who may reach that. */
@@ -167,6 +170,8 @@ function toolCallOf<R>(message: Message, tools: ReadonlyMap<string, Entry<R>>): 
   if (given === null) return no(refuseRpc('mcp.params', 'arguments that are no object', { id }));
   const wrong = argumentProblem(given, entry.tool.data);
   if (wrong !== null) return no(refuseRpc('mcp.params', wrong, { id }));
+  if (entry.tool.stating.some((one) => isUnstated(given.get(one))))
+    return no(refuseRpc('mcp.params', 'a space that servers read as null', { id }));
   return ok({ route: entry.route, tool: name, params: shownArguments(given, entry.tool.data), isList: false });
 }
 

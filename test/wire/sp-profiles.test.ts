@@ -307,6 +307,8 @@ const servers: Readonly<Record<string, Server>> = {
     foreign: call('search_nodes', { query: 'q', group_ids: ['beta'] }),
     unknown: '/sse',
     refused: [
+      ['a group that the server reads as none', call('add_memory', { group_id: 'null', name: 'n' }), 400],
+      ['the same where a list may stand', call('search_nodes', { query: 'q', group_ids: 'null' }), 400],
       ['an empty list, which is all', call('search_memory_facts', { query: 'q', group_ids: [] }), 403],
       ['no group, which is one that nobody told', call('get_episodes', {}), 400],
       ['one group more', call('get_episodes', { group_ids: ['alpha', 'beta'] }), 403],
