@@ -23,6 +23,13 @@ export class Findings {
     return null;
   }
 
+  /** What a name in the configuration leads to: that nothing has this name is told at the place of the name. */
+  takeNamed<T>(path: string, name: string, result: Result<T, readonly Problem[]>): T | null {
+    if (result.ok || result.why.some(({ file }) => file !== name)) return this.take(result);
+    for (const { message } of result.why) this.tell(path, `"${name}" ${message}`);
+    return null;
+  }
+
   tell(path: string, message: string): void {
     this.problems.push({ file: this.#file, line: 0, column: 0, path, message });
   }

@@ -160,7 +160,7 @@ async function readFiles(loaded: LoadedConfig, from: FileReading, found: Finding
   if (manifests.ok) found.problems.push(...idConflicts(manifests.value, from.storeKeys));
   const made = {
     bundle,
-    profile: found.take(profile),
+    profile: found.takeNamed('profile', config.profile, profile),
     policy,
     claims,
     admitted,

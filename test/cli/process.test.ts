@@ -154,6 +154,13 @@ t.test('status and reload answer in a table for people and in JSON for programs;
   t.equal(gone.stdout, '');
 });
 
+t.test('check-config tells of a profile that is none with the file and the field that name it', async (t) => {
+  const text = 'profile: memorik\npolicy: { bundle: ./p.tar.gz }\n';
+  const { code, stderr } = await memgate('check-config', join(t.testdir({ 'c.yaml': text }), 'c.yaml'));
+  t.equal(code, 1);
+  t.match(stderr, /\/c\.yaml: profile: "memorik" is none of the profiles that memgate brings \(/);
+});
+
 t.test('every command that answers takes the same formats', async (t) => {
   const commands = [
     ['status'],

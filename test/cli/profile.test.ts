@@ -27,6 +27,10 @@ t.test('profile list', async (t) => {
 });
 
 t.test('profile show, routes', async (t) => {
+  t.match(await profile('routes', 'mcp-memory'), {
+    code: 0,
+    stdout: /^mcp\.tools\.call\.read_graph +tools\/call read_graph /m,
+  });
   t.match(await profile('show', 'engram'), { code: 0, stdout: /^side doors +50051 \(gRPC\)/m });
   t.match(json(await profile('show', 'engram', '--format', 'json')), { name: 'engram', space: { unknown: 'refuse' } });
   t.match(await profile('routes', 'engram'), {
