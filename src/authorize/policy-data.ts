@@ -1,7 +1,7 @@
 import { isIP } from 'node:net';
 import { join } from 'node:path';
 import { z } from 'zod';
-import { checkDocument, readYamlFile, type Problem } from '../base/document.js';
+import { checkDocument, readYamlFile, type Problem, type YamlDocument } from '../base/document.js';
 import { diskFiles, type Files } from '../base/files.js';
 import { no, ok, type Result } from '../base/result.js';
 import { limitKeyParts } from '../model/decision.js';
@@ -77,11 +77,23 @@ export async function effectiveData(
     data[part] = value;
     if (isDataName(part)) problems.push(...bundleProblems(bundle.file, part, value));
   }
-  if (directory !== null) {
-    for (const { part, value } of await replacements({ directory, files }, problems)) data[part] = value;
-  }
-  if (problems.length > 0) return no(problems);
-  return ok(data as PolicyData);
+  const replaced = directory === null ? [] : await replacements({ directory, files }, problems);
+  for (const { part, value } of replaced) data[part] = value;
+  const tools = replaced.find(({ part }) => part === 'tools')?.document ?? null;
+  if (problems.length === 0) problems.push(...unknownRoles(data, bundle.file, tools));
+  return problems.length > 0 ? no(problems) : ok(data as PolicyData);
+}
+
+/** A list of tools limits a role. Under a name that is none it would limit nobody, and nobody would notice. */
+function unknownRoles({ roles = {}, tools }: PolicyData, bundleFile: string, document: YamlDocument | null): Problem[] {
+  const unknown = Object.keys(tools?.roles ?? {}).filter((role) => !Object.hasOwn(roles, role));
+  const known = Object.keys(roles).sort().join(', ');
+  return unknown.map((role) => ({
+    ...(document === null
+      ? { file: bundleFile, line: 0, column: 0, path: `tools.roles.${role}` }
+      : { file: document.file, ...document.at(['roles', role]), path: `roles.${role}` }),
+    message: `is the name of no role; wanted one of ${known}`,
+  }));
 }
 
 function bundleProblems(file: string, part: DataName, value: unknown): Problem[] {
@@ -96,16 +108,19 @@ function bundleProblems(file: string, part: DataName, value: unknown): Problem[]
   }));
 }
 
+interface Replacement {
+  readonly part: string;
+  readonly value: unknown;
+  readonly document: YamlDocument;
+}
+
 interface DataPlace {
   readonly directory: string;
   readonly files: Files;
 }
 
-async function replacements(
-  { directory, files }: DataPlace,
-  problems: Problem[],
-): Promise<{ part: string; value: unknown }[]> {
-  const found: { part: string; value: unknown }[] = [];
+async function replacements({ directory, files }: DataPlace, problems: Problem[]): Promise<Replacement[]> {
+  const found: Replacement[] = [];
   const whole = (file: string, message: string): number =>
     problems.push({ file, line: 0, column: 0, path: '', message });
   const listed = await files.names(directory);
@@ -125,15 +140,21 @@ async function replacements(
       continue;
     }
     const checked = await readPart(file, part, files);
-    if (checked.ok) found.push({ part, value: checked.value });
+    if (checked.ok) found.push({ part, ...checked.value });
     else problems.push(...checked.why);
   }
   return found;
 }
 
-async function readPart(file: string, part: DataName, files: Files): Promise<Result<unknown, readonly Problem[]>> {
+async function readPart(
+  file: string,
+  part: DataName,
+  files: Files,
+): Promise<Result<Omit<Replacement, 'part'>, readonly Problem[]>> {
   const document = await readYamlFile(file, { files });
-  return document.ok ? checkDocument<unknown>(dataSchemas[part], document.value) : document;
+  if (!document.ok) return document;
+  const value = checkDocument<unknown>(dataSchemas[part], document.value);
+  return value.ok ? ok({ value: value.value, document: document.value }) : value;
 }
 
 /** JSON with sorted keys: one text for one content, for the engine and for the digest. */

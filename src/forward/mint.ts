@@ -87,13 +87,13 @@ interface Minting {
 
 function mint(subject: string, { rules, of, nowMs }: Minting): string {
   const issuedS = Math.floor(nowMs / 1_000);
-  const claims = {
-    ...rules.claims,
+  // Copied, not spread: a literal that begins with a spread and goes on has a hidden class of its own for each token.
+  const claims = Object.assign({}, rules.claims, {
     sub: subject,
     iat: issuedS,
     exp: issuedS + Math.ceil(rules.ttlMs / 1_000),
     ...(rules.hasId && { jti: randomUUID() }),
-  };
+  });
   const signed = `${head}.${encoded(claims)}`;
   return `${signed}.${createHmac('sha256', keyOf(of)).update(signed).digest('base64url')}`;
 }

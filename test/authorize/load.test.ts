@@ -178,6 +178,25 @@ t.test('PE-05 loadPolicy() refuses what is over the budget by the real clock', a
   t.match(policy.ok ? '' : policy.why[0]?.message, /over the budget of 0\.0001 ms/);
 });
 
+t.test('a list of tools for a role that is none is refused: it would limit nobody', async (t) => {
+  const tools = (role: string): string =>
+    `roles:\n  ${role}: { read_graph: true }\nsubjects: {}\nblocked: {}\narguments: {}\n`;
+  const misspelled = t.testdir({ 'tools.yaml': tools('raeder') });
+  const policy = await load({ bundleFile: shipped, dataDir: misspelled });
+  t.match(policy.ok ? [] : policy.why, [
+    {
+      file: join(misspelled, 'tools.yaml'),
+      line: 2,
+      path: 'roles.raeder',
+      message: 'is the name of no role; wanted one of admin, auditor, operator, reader, space-manager, writer',
+    },
+  ]);
+  const made = t.testdir({
+    'tools.yaml': tools('note-taker'),
+    'roles.yaml': 'note-taker:\n  permissions: { MemoryRead: true }\n',
+  });
+  t.ok((await load({ bundleFile: shipped, dataDir: made })).ok);
+});
 t.test('loadPolicy() replaces data by name', async (t) => {
   const dataDir = t.testdir({
     'spaces.yaml': 'known: { gamma: true }\n',
