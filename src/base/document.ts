@@ -14,6 +14,8 @@ const documentBytesMax = 1_048_576;
 const inlineBytesMax = 16_384;
 const parseMsMax = 20_000;
 const workerMegabytesMax = 512;
+// A limit is also what the engine makes use of, so the usual text gets what it needs; a denser one is parsed a second time, with all there may be.
+const usualMegabytesPerMegabyte = 40;
 // Nearly all that a parser makes stays until it is done: room for what does not would only stand beside it.
 const workerYoungMegabytes = 8;
 
@@ -62,28 +64,37 @@ export async function readTextFile(
 }
 
 /** Parses in a thread of its own, which is ended when it takes too long or too much memory. */
-export function parseAside(text: string, msMax: number): Promise<ParsedText> {
+export async function parseAside(text: string, msMax: number): Promise<ParsedText> {
+  const usual = Math.min(workerMegabytesMax, Math.ceil(48 + (text.length / 1_048_576) * usualMegabytesPerMegabyte));
+  return (
+    (await parseWithin(text, msMax, usual)) ??
+    (await parseWithin(text, msMax, workerMegabytesMax)) ??
+    failed('takes too much memory to parse')
+  );
+}
+
+/** @returns null where that is too little memory */
+function parseWithin(text: string, msMax: number, megabytes: number): Promise<ParsedText | null> {
   // The thread runs the neighbour of this very file, so that sources under the test runner and built files both work.
   const suffix = import.meta.url.endsWith('.ts') ? 'ts' : 'js';
   const worker = new Worker(new URL(`./document-worker.${suffix}`, import.meta.url), {
     workerData: { text },
-    resourceLimits: { maxOldGenerationSizeMb: workerMegabytesMax, maxYoungGenerationSizeMb: workerYoungMegabytes },
+    resourceLimits: { maxOldGenerationSizeMb: megabytes, maxYoungGenerationSizeMb: workerYoungMegabytes },
   });
   return new Promise((resolve) => {
-    const fail = (message: string): void => {
-      resolve({ ok: false, problems: [{ line: 0, column: 0, path: '', message }] });
-    };
     const timer = setTimeout(() => {
-      fail(`took longer than ${String(msMax)} ms to parse`);
+      resolve(failed(`took longer than ${String(msMax)} ms to parse`));
       void worker.terminate();
     }, msMax);
     worker.once('message', resolve);
     worker.once('error', () => {
-      fail('takes too much memory to parse');
+      resolve(null);
     });
     worker.once('exit', () => {
       clearTimeout(timer);
-      fail('could not be parsed');
+      resolve(failed('could not be parsed'));
     });
   });
 }
+
+const failed = (message: string): ParsedText => ({ ok: false, problems: [{ line: 0, column: 0, path: '', message }] });

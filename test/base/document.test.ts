@@ -119,6 +119,22 @@ t.test('readYaml() keeps the event loop free while it parses a large text', asyn
   if (read.ok) t.strictSame(read.value.at(['key7999', 'owner']), { line: 8_000, column: 18 });
 });
 
+t.test('parseAside() keeps every entry of a long list, and its place', async (t) => {
+  const entry = (n: number): string =>
+    `  - { id: k${String(n)}, tags: [one, two] }\n  -\n    - nested\n    - { n: ${String(n)} }\n`;
+  const text = `keys:\n${Array.from({ length: 2_000 }, (_, n) => entry(n)).join('')}last: true\n`;
+  const parsed = await parseAside(text, 20_000);
+  const value = parsed.ok ? (JSON.parse(parsed.json) as { keys: unknown[]; last: boolean }) : null;
+  t.equal(value?.keys.length, 4_000);
+  t.strictSame(value?.keys.slice(-2), [{ id: 'k1999', tags: ['one', 'two'] }, ['nested', { n: 1999 }]]);
+  t.equal(value?.last, true);
+  t.equal(parsed.ok && parsed.places.at(-4), 8_002, 'the line of the last name');
+});
+t.test('parseAside() tries a text that takes more memory than usual once more', async (t) => {
+  const count = 200_000;
+  const parsed = await parseAside(`a: [${'1,'.repeat(count)}1]`, 20_000);
+  t.equal(parsed.ok && (JSON.parse(parsed.json) as { a: unknown[] }).a.length, count + 1);
+});
 t.test('parseAside() ends a thread that takes too long', async (t) => {
   const parsed = await parseAside('- a\n'.repeat(250_000), 30);
   t.strictSame(parsed, {
