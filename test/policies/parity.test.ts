@@ -23,7 +23,7 @@ const opa = fileURLToPath(new URL('../../.cache/bin/opa', import.meta.url));
 const bundle = fileURLToPath(new URL('../../policies/bundle', import.meta.url));
 
 const tools = {
-  roles: { reader: { read_graph: true, 'resources/read': true }, nobody: {} },
+  roles: { reader: { read_graph: true, 'resources/read': true }, auditor: {} },
   subjects: { k2: { read_graph: true, 'memory:read': true } },
   blocked: { delete_entities: true },
   arguments: { write_note: { directory: { notes: true, '': true } } },
