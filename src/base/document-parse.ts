@@ -1,4 +1,4 @@
-import { Composer, isAlias, isMap, isScalar, isSeq, Lexer, LineCounter, Parser, type CST, type Document } from 'yaml';
+import { Composer, isAlias, isMap, isScalar, isSeq, Lexer, LineCounter, Parser, type Document } from 'yaml';
 import { capped } from './encoding.js';
 import type { Place } from './problem.js';
 
@@ -67,7 +67,6 @@ class Reading {
       if (parser.stack.length > depthMax) this.#fatal(Math.min(offset, text.length), 'is nested too deeply');
     }
     tokens.push(...parser.end());
-    for (const token of tokens) if (token.type === 'document') forgetWhileWalked(token.value);
     // Duplicates are found below, in linear time.
     const composer = new Composer({ schema: 'core', strict: true, stringKeys: true, uniqueKeys: false });
     const [document, second] = [...composer.compose(tokens, true, text.length)];
@@ -144,25 +143,6 @@ class Reading {
     const own = this.#lines.linePos(value);
     this.places.push(from.line, from.col, own.line, own.col);
   }
-}
-
-/**
- * Lets go of each entry of the lists at the top, and under the names there, as soon as it is composed: tokens take more memory than the
- * nodes that come of them. The library walks a list once, with `for … of`; if it did otherwise, this would do nothing.
- */
-function forgetWhileWalked(token: CST.Token | null | undefined): void {
-  if (token?.type === 'block-map')
-    for (const { value } of token.items) if (value?.type === 'block-seq') forgetWhileWalked(value);
-  if (token?.type !== 'block-seq') return;
-  const { items } = token;
-  items[Symbol.iterator] = function* forgetting() {
-    for (let at = 0; at < items.length; at += 1) {
-      const item = items[at];
-      items[at] = { start: [] };
-      if (item !== undefined) yield item;
-    }
-    return undefined;
-  };
 }
 
 const rangeStart = (node: unknown): number | undefined =>

@@ -13,11 +13,8 @@ const documentBytesMax = 1_048_576;
 // The worst text of this size takes a tenth of a second to parse; anything larger must not stop the event loop.
 const inlineBytesMax = 16_384;
 const parseMsMax = 20_000;
+// Flags of V8 count more than this: under bin/memgate it is the 256 of NODE_OPTIONS.
 const workerMegabytesMax = 512;
-// A limit is also what the engine makes use of, so the usual text gets what it needs; a denser one is parsed a second time, with all there may be.
-const usualMegabytesPerMegabyte = 40;
-// Nearly all that a parser makes stays until it is done: room for what does not would only stand beside it.
-const workerYoungMegabytes = 8;
 
 /**
  * Parses YAML text under caps: bytes, depth, time; no aliases, tags or directives, no duplicate names. A warning counts
@@ -64,37 +61,28 @@ export async function readTextFile(
 }
 
 /** Parses in a thread of its own, which is ended when it takes too long or too much memory. */
-export async function parseAside(text: string, msMax: number): Promise<ParsedText> {
-  const usual = Math.min(workerMegabytesMax, Math.ceil(48 + (text.length / 1_048_576) * usualMegabytesPerMegabyte));
-  return (
-    (await parseWithin(text, msMax, usual)) ??
-    (await parseWithin(text, msMax, workerMegabytesMax)) ??
-    failed('takes too much memory to parse')
-  );
-}
-
-/** @returns null where that is too little memory */
-function parseWithin(text: string, msMax: number, megabytes: number): Promise<ParsedText | null> {
+export function parseAside(text: string, msMax: number): Promise<ParsedText> {
   // The thread runs the neighbour of this very file, so that sources under the test runner and built files both work.
   const suffix = import.meta.url.endsWith('.ts') ? 'ts' : 'js';
   const worker = new Worker(new URL(`./document-worker.${suffix}`, import.meta.url), {
     workerData: { text },
-    resourceLimits: { maxOldGenerationSizeMb: megabytes, maxYoungGenerationSizeMb: workerYoungMegabytes },
+    resourceLimits: { maxOldGenerationSizeMb: workerMegabytesMax },
   });
   return new Promise((resolve) => {
+    const fail = (message: string): void => {
+      resolve({ ok: false, problems: [{ line: 0, column: 0, path: '', message }] });
+    };
     const timer = setTimeout(() => {
-      resolve(failed(`took longer than ${String(msMax)} ms to parse`));
+      fail(`took longer than ${String(msMax)} ms to parse`);
       void worker.terminate();
     }, msMax);
     worker.once('message', resolve);
     worker.once('error', () => {
-      resolve(null);
+      fail('takes too much memory to parse');
     });
     worker.once('exit', () => {
       clearTimeout(timer);
-      resolve(failed('could not be parsed'));
+      fail('could not be parsed');
     });
   });
 }
-
-const failed = (message: string): ParsedText => ({ ok: false, problems: [{ line: 0, column: 0, path: '', message }] });
