@@ -25,7 +25,7 @@ export class Findings {
 
   /** What a name in the configuration leads to: that nothing has this name is told at the place of the name. */
   takeNamed<T>(path: string, name: string, result: Result<T, readonly Problem[]>): T | null {
-    const isOfName = ({ file, line, path }: Problem): boolean => file === name && line === 0 && path === '';
+    const isOfName = (problem: Problem): boolean => problem.file === name && problem.line === 0 && problem.path === '';
     if (result.ok || !result.why.every(isOfName)) return this.take(result); // a file that is there tells its own mistakes
     for (const { message } of result.why) this.tell(path, `"${name}" ${message}`);
     return null;

@@ -1,7 +1,7 @@
 import { writeFileSync } from 'node:fs';
 import t from 'tap';
 import { wireCase, type Case } from './support/cases.js';
-import { call, json, mcpProfile, post, rpc } from './support/mcp.js';
+import { call, json, mcpProfile, pingOf, post } from './support/mcp.js';
 import { startProgram } from './support/program.js';
 import { reload } from './support/steps.js';
 import { Client } from './support/wire.js';
@@ -11,7 +11,7 @@ const streaming = mcpProfile
   .replace('status: { permission: SystemHealth,', 'status: { permission: MemoryRead, stream: sse,');
 const profile = `${t.testdir({ 'mcp.yaml': streaming })}/mcp.yaml`;
 const program = await startProgram(t, { config: { profile } });
-const good = post({ key: () => `Authorization: Bearer ${program.keys.KA.text}\r\n` } as unknown as Case, rpc('ping'));
+const good = pingOf(program);
 const allow = { good, hashes: true, untracked: true, routes: /^mcp\.(?:ping|tools\.call\.(?:read_notes|status))$/ };
 
 const head = 'HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n';

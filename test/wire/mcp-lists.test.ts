@@ -1,6 +1,6 @@
 import t from 'tap';
-import { H, wireCase, type Case } from './support/cases.js';
-import { accepts, json, mcpProfile, post, postModern, rpc } from './support/mcp.js';
+import { H, wireCase } from './support/cases.js';
+import { accepts, json, mcpProfile, pingOf, post, postModern, rpc } from './support/mcp.js';
 import { startProgram } from './support/program.js';
 import type { Reply } from './support/recorder.js';
 import { reload } from './support/steps.js';
@@ -16,7 +16,7 @@ const data = `${dir}/policy`;
 const program = await startProgram(t, {
   config: { profile, upstream: { objects: { answer_max_bytes: 16_384, answer_bytes_in_progress: 16_384 } } },
 });
-const good = post({ key: () => `Authorization: Bearer ${program.keys.KA.text}\r\n` } as unknown as Case, rpc('ping'));
+const good = pingOf(program);
 const allow = {
   good,
   memoryMib: 128, // keys are hashed for the first time, and each thread of it keeps 19 MiB

@@ -1,13 +1,13 @@
 import t from 'tap';
-import { H, wireCase, type Case } from './support/cases.js';
-import { mcpProfile, post, rpc } from './support/mcp.js';
+import { H, wireCase } from './support/cases.js';
+import { mcpProfile, pingOf, post, rpc } from './support/mcp.js';
 import { startProgram } from './support/program.js';
 import { send } from './support/wire.js';
 
 const profile = `${t.testdir({ 'mcp.yaml': mcpProfile })}/mcp.yaml`;
 const resource = { url: 'https://memory.example.org/team', authorization_servers: ['https://id.example.org'] };
 const program = await startProgram(t, { config: { profile, gateway: { protected_resource: resource } } });
-const good = post({ key: () => `Authorization: Bearer ${program.keys.KA.text}\r\n` } as unknown as Case, rpc('ping'));
+const good = pingOf(program);
 const allow = { good, routes: /^(?:mcp\.[a-z_.]+|published)$/ };
 const wellKnown = '/.well-known/oauth-protected-resource/team';
 

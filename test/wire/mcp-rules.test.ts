@@ -1,6 +1,6 @@
 import t from 'tap';
-import { H, wireCase, type Case } from './support/cases.js';
-import { accepts, call, post, rpc } from './support/mcp.js';
+import { H, wireCase } from './support/cases.js';
+import { accepts, call, pingOf, post, rpc } from './support/mcp.js';
 import { startProgram } from './support/program.js';
 import { warmHashes } from './support/steps.js';
 
@@ -29,7 +29,7 @@ routes:
 const profile = `${t.testdir({ 'mcp.yaml': mcpProfile })}/mcp.yaml`;
 const program = await startProgram(t, { config: { profile } });
 await warmHashes(program);
-const good = post({ key: () => `Authorization: Bearer ${program.keys.KA.text}\r\n` } as unknown as Case, rpc('ping'));
+const good = pingOf(program);
 const allow = { good, routes: /^mcp\.(?:ping|stream|completion\.complete|tools\.call\.[a-z_]+)$/, memoryMib: 64 };
 
 interface Rule {

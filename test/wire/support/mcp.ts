@@ -1,5 +1,6 @@
 import { H, type Case } from './cases.js';
 import type { KeyName } from './keys.js';
+import type { Program } from './program.js';
 import type { RecordedRequest, Reply } from './recorder.js';
 
 /** A profile that has every kind of rule that the `mcp` section knows. */
@@ -40,14 +41,17 @@ routes:
 
 export const accepts = 'Accept: application/json, text/event-stream\r\n';
 
+/** Who sends: it knows the header line of a key. */
+type Sender = Pick<Case, 'key'>;
+
 /** A POST to /mcp with these bytes. */
-export function postRaw(one: Case, body: string, more = '', key: KeyName = 'KA'): string {
+export function postRaw(one: Sender, body: string, more = '', key: KeyName = 'KA'): string {
   const length = Buffer.byteLength(body, 'latin1');
   return `POST /mcp HTTP/1.1\r\n${H}${one.key(key)}Content-Type: application/json\r\n${accepts}${more}Content-Length: ${length}\r\n\r\n${body}`;
 }
 
 /** One message, of a revision that has sessions. */
-export const post = (one: Case, message: unknown, more = '', key: KeyName = 'KA'): string =>
+export const post = (one: Sender, message: unknown, more = '', key: KeyName = 'KA'): string =>
   postRaw(one, Buffer.from(JSON.stringify(message)).toString('latin1'), more, key);
 
 export const rpc = (method: string, params?: unknown, id: unknown = 1): Readonly<Record<string, unknown>> => ({
@@ -56,6 +60,10 @@ export const rpc = (method: string, params?: unknown, id: unknown = 1): Readonly
   method,
   ...(params !== undefined && { params }),
 });
+
+/** A message that every profile lets through, outside of a case. */
+export const pingOf = ({ keys }: Pick<Program, 'keys'>): string =>
+  post({ key: () => `Authorization: Bearer ${keys.KA.text}\r\n` }, rpc('ping'));
 
 export const call = (name: string, args?: unknown, id: unknown = 1): Readonly<Record<string, unknown>> =>
   rpc('tools/call', { name, ...(args !== undefined && { arguments: args }) }, id);
@@ -76,7 +84,7 @@ export interface Mirrored {
 
 /** One message of 2026-07-28; headers as given, or left out where null. */
 export function postModern(
-  one: Case,
+  one: Sender,
   method: string,
   params: object,
   headers: Mirrored = {},
