@@ -32,6 +32,11 @@ export class Shares {
     this.#held.set(subject, (this.#held.get(subject) ?? 1) - 1);
   }
 
+  /** How many subjects are known by name; a few times the places at most, however many come. */
+  get known(): number {
+    return this.#held.size;
+  }
+
   #forget(): void {
     for (const [subject, held] of this.#held) if (held === 0) this.#held.delete(subject);
   }

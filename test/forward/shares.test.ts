@@ -37,3 +37,15 @@ t.test('Shares: what is given back may be taken again', async (t) => {
   for (const subject of ['a', 'a']) shares.leave(subject);
   t.strictSame(taken(shares, 'c'), [2], 'nobody is remembered');
 });
+
+t.test('Shares: who holds none is forgotten, before there are many', async (t) => {
+  const shares = new Shares(8);
+  shares.take('stays');
+  for (let n = 0; n < 10_000; n += 1) {
+    shares.take(`s${String(n)}`);
+    shares.leave(`s${String(n)}`);
+  }
+  t.ok(shares.known <= 2 * 8 + 64 + 1, `${String(shares.known)} are known`);
+  for (let n = 0; n < 6; n += 1) shares.take('other');
+  t.equal(shares.mayTake('stays'), false, 'who holds one still does: one of two, with one place left');
+});
