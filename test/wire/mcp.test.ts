@@ -1,6 +1,6 @@
 import t from 'tap';
-import { wireCase, H, type Case } from './support/cases.js';
-import { accepts, call, json, mcpProfile, post, postModern, postRaw, rpc, sessions } from './support/mcp.js';
+import { wireCase, H } from './support/cases.js';
+import { accepts, call, json, mcpProfile, pingOf, post, postModern, postRaw, rpc, sessions } from './support/mcp.js';
 import { startProgram } from './support/program.js';
 import { reload } from './support/steps.js';
 
@@ -10,8 +10,7 @@ const program = await startProgram(t, {
 });
 
 const alpha = { project: 'alpha' };
-const goodOf = (one: { key(name: 'KA'): string }): string => post(one as Case, rpc('ping'));
-const good = goodOf({ key: () => `Authorization: Bearer ${program.keys.KA.text}\r\n` });
+const good = pingOf(program);
 const allow = {
   good,
   routes: /^mcp(?:\.(?:ping|initialize|stream|end|tools\.list|tools\.call\.[a-z_]+|resources\.read|prompts\.get))?$/,
