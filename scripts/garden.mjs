@@ -8,6 +8,7 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { build } from './build.mjs';
+import { failuresIn } from './tap-output.mjs';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const hoursMax = 3;
@@ -18,15 +19,15 @@ const failure = (message) => {
   process.exit(2);
 };
 
-const { values } = parseArgs({
-  options: {
-    requests: { type: 'string' },
-    seconds: { type: 'string' },
-    seed: { type: 'string' },
-    from: { type: 'string' },
-    result: { type: 'string' },
-  },
-});
+const names = ['requests', 'seconds', 'seed', 'from', 'result'];
+function given() {
+  try {
+    return parseArgs({ options: Object.fromEntries(names.map((name) => [name, { type: 'string' }])) }).values;
+  } catch (error) {
+    return failure(error.message);
+  }
+}
+const values = given();
 const numbers = Object.entries(values).filter(([name]) => name !== 'result');
 for (const [name, text] of numbers) if (!/^\d{1,10}$/.test(text)) failure(`--${name} must be a whole number`);
 const wishes = Object.fromEntries(numbers.map(([name, text]) => [`MEMGATE_GARDEN_${name.toUpperCase()}`, text]));
@@ -73,7 +74,8 @@ try {
 const { isFine, lines } = await run();
 const told = lines.map((line) => /^ +# R19: (.*)$/.exec(line)?.[1]).find((text) => text !== undefined);
 for (const line of lines)
-  if (!isFine || /^ *# (?:seed |R19|control|disagreement)/.test(line)) process.stdout.write(`${line}\n`);
+  if (/^ *# (?:seed |R19|control|disagreement| {2})/.test(line)) process.stdout.write(`${line}\n`);
+for (const line of failuresIn(lines.join('\n'))) process.stdout.write(`${line}\n`);
 if (told !== undefined) {
   const result = resultOf(JSON.parse(told), isFine);
   process.stdout.write(`${result.figure}\n`);

@@ -1,10 +1,12 @@
 // `npm test`: every check there is, in order. It goes on after a failure, so that one run tells all, says what was left
-// out for want of an outside tool (under CI=true that is a failure), and ends with `N passed, N failed`.
+// out for want of an outside tool (under CI=true that is a failure), and ends with `N passed, N failed`. What fails beside
+// others, which take its time, runs once more by itself, and is called unstable when it passes then (decision 0036).
 // Names of steps as arguments run those alone: `npm test -- lint types`.
 import { spawn } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { failedFilesIn, failuresIn, partOf, totalsIn } from './tap-output.mjs';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const isCi = process.env.CI === 'true';
@@ -16,6 +18,8 @@ const bin = (name, ...args) => [`node_modules/.bin/${name}`, ...args];
 /** Share of lines that the tests must reach, in percent. It only ever goes up. */
 const coverageMin = { lines: 92, branches: 86 };
 const shownLinesMax = 60;
+/** A busy machine spoils the one or the other file, not more of them than this. */
+const againMax = 6;
 
 /** Programs that some checks need, and what is left out without them. */
 const tools = [
@@ -47,8 +51,8 @@ const steps = [
       ),
   },
   { name: 'test', run: () => tests() },
-  { name: 'garden', run: () => command(script('garden.mjs', '--seconds', isCi ? '60' : '10')) },
-  { name: 'bench', run: () => command([process.execPath, 'bench/quick.mjs']) },
+  { name: 'garden', run: () => twice('garden', script('garden.mjs', '--seconds', isCi ? '60' : '10', '--seed', '20')) },
+  { name: 'bench', run: () => twice('bench', [process.execPath, 'bench/quick.mjs']) },
 ];
 
 /** Runs a program; resolves to what it wrote and how it ended. */
@@ -68,15 +72,25 @@ function execute([program, ...args], onOutput = () => undefined) {
   });
 }
 
+/** A step whose result hangs on the machine too: it fails when it does so a second time. */
+async function twice(name, line) {
+  const first = await execute(line);
+  if (first.isFine) return { ...one(true), leftOut: leftOutIn(first.output) };
+  const result = await command(line);
+  if (result.failed === 0) tellUnstable(name, first.output);
+  return result;
+}
+
 const one = (isFine) => ({ passed: isFine ? 1 : 0, failed: isFine ? 0 : 1, leftOut: [] });
 
 async function command(line) {
   const { isFine, output } = await execute(line);
   if (!isFine) showEnd(output);
-  // A step that leaves a part of itself out says so in a line of this form.
-  const leftOut = [...output.matchAll(/^.*?\bleft out:? (.*)$/gm)].map(([, what]) => what);
-  return { ...one(isFine), leftOut };
+  return { ...one(isFine), leftOut: leftOutIn(output) };
 }
+
+/** A step that leaves a part of itself out says so in a line of this form. */
+const leftOutIn = (output) => [...output.matchAll(/^.*?\bleft out:? (.*)$/gm)].map(([, what]) => what);
 
 async function commands(...lines) {
   const leftOut = [];
@@ -103,32 +117,43 @@ async function tests() {
   const { isFine, output } = await execute(bin('tap', 'run', '--reporter=tap'));
   mkdirSync(join(root, '.tap'), { recursive: true });
   writeFileSync(log, output);
-  showFailures(output);
-  const totals = /^# \{ total: .*\}$/m.exec(output)?.[0] ?? '';
-  const count = (name) => Number(new RegExp(`\\b${name}: (\\d+)`).exec(totals)?.[1] ?? 0);
-  const coverage = checkCoverage(join(reports, 'coverage-summary.json'));
-  const failed = count('fail') + (isFine || count('fail') > 0 ? 0 : 1) + (coverage ? 0 : 1);
-  if (failed > 0) say('  the whole output: .tap/last.tap');
+  const totals = totalsIn(output);
+  const isEnough = checkCoverage(join(reports, 'coverage-summary.json'));
+  const failed = (isFine ? 0 : await failuresOfTests(output)) + (isEnough ? 0 : 1);
+  if (!isFine) say('  the whole output: .tap/last.tap');
   const leftOut = [...output.matchAll(/^ *ok \d+ - (.*?) # SKIP ?(.*)$/gm)].map(
     ([, name, why]) => `test "${name}"${why === '' ? '' : `: ${why}`}`,
   );
   for (const [, what] of output.matchAll(/^ *# left out: (.*)$/gm)) leftOut.push(what);
-  return { passed: count('pass') + (coverage ? 1 : 0), failed, leftOut };
+  return { passed: totals.passed + (isEnough ? 1 : 0), failed, leftOut };
 }
 
-/** Shows each failed assertion or file with its message, and nothing of the ones that passed. */
-function showFailures(output) {
-  let shown = 0;
-  let until = '';
-  for (const line of output.split('\n')) {
-    const fault = /^( *)not ok .*/.exec(line);
-    if (fault !== null) until = `${fault[1]}  ...`;
-    if (until !== '' && shown < 400) {
-      say(`  ${line}`);
-      shown += 1;
-    }
-    if (line === until || (fault === null && until !== '' && /^ *(?:ok|# Subtest)/.test(line))) until = '';
+/** What remains of the failures when each file that failed has run again. */
+async function failuresOfTests(output) {
+  const files = failedFilesIn(output);
+  if (files.length === 0 || files.length > againMax) {
+    showFailures(output);
+    return Math.max(1, totalsIn(output).failed);
   }
+  let failed = 0;
+  for (const file of files) {
+    const again = await execute(bin('tap', 'run', '--reporter=tap', '--disable-coverage', file));
+    if (again.isFine) {
+      tellUnstable(file, partOf(output, file));
+      continue;
+    }
+    showFailures(again.output);
+    failed += Math.max(1, totalsIn(again.output).failed);
+  }
+  return failed;
+}
+
+const showFailures = (output) => failuresIn(output).forEach((line) => say(`  ${line}`));
+
+/** What failed once; the words of the test runner for a failure would say that it is one. */
+function tellUnstable(name, output) {
+  say(`  unstable: ${name} passed by itself; before, beside the others, it failed:`);
+  for (const line of failuresIn(output)) say(`    | ${line.replace(/^( *)not ok/, '$1failed')}`);
 }
 
 function checkCoverage(file) {

@@ -3,11 +3,9 @@ import { H, SA, wireCase, type Case } from './support/cases.js';
 import { keyNames } from './support/keys.js';
 import { startProgram } from './support/program.js';
 import { answers } from './support/recorder.js';
-import { warmHashes } from './support/steps.js';
 import { send, type Answer } from './support/wire.js';
 
 const program = await startProgram(t);
-await warmHashes(program);
 const hashing = { hashes: true } as const;
 
 /** Asks a listener. */

@@ -3,7 +3,7 @@ import t from 'tap';
 import { wireCase, type Case } from './support/cases.js';
 import { otherSecret, unknownKey } from './support/forge.js';
 import { startProgram } from './support/program.js';
-import { as, hashes, warmHashes } from './support/steps.js';
+import { as, hashes } from './support/steps.js';
 import { send, type Exchange } from './support/wire.js';
 
 // The limits of failures are the usual ones here.
@@ -17,8 +17,6 @@ const floodMs = 2_000;
 const failuresPerKey = 10;
 const failuresPerAddress = 30;
 const hashing = { hashes: true, untracked: true } as const;
-
-await warmHashes(program);
 
 interface Flood {
   readonly statuses: ReadonlyMap<number, number>;

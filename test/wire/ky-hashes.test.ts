@@ -7,13 +7,11 @@ import { entry } from './support/build.js';
 import { H, wireCase, type Case } from './support/cases.js';
 import { makeKey, type FixtureKey } from './support/keys.js';
 import { startProgram } from './support/program.js';
-import { as, hashes, warmHashes } from './support/steps.js';
+import { as, hashes } from './support/steps.js';
 
 const program = await startProgram(t);
 const hashing = { hashes: true } as const;
 const read = { spaces: ['alpha'], permissions: ['MemoryRead'] };
-
-await warmHashes(program);
 
 const tampered: Readonly<Record<string, (hash: string) => string>> = {
   'm=4194304': (hash) => hash.replace('m=19456', 'm=4194304'),
@@ -110,8 +108,6 @@ function processTexts(): string {
   }
   return texts.join('\n');
 }
-
-await t.test('the process that was started anew is warm', () => warmHashes(program));
 
 await wireCase(t, program, { name: 'KY-16', allow: hashing }, async (one) => {
   const child = spawn(process.execPath, [entry, ...createArgs, '--config', program.configFile], {

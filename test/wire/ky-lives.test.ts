@@ -5,14 +5,12 @@ import { H, J, SA, wireCase, type Case } from './support/cases.js';
 import { makeKey, type FixtureKey } from './support/keys.js';
 import { startProgram } from './support/program.js';
 import type { Reply } from './support/recorder.js';
-import { as, hashes, reload, warmHashes } from './support/steps.js';
+import { as, hashes, reload } from './support/steps.js';
 import { Client } from './support/wire.js';
 
 const program = await startProgram(t);
 const hashing = { hashes: true } as const;
 const readWrite = { spaces: ['alpha'], permissions: ['MemoryRead', 'MemoryWrite'] };
-
-await warmHashes(program);
 
 await wireCase(t, program, { name: 'KY-13', allow: hashing }, async (one) => {
   const from = await hashes(program);

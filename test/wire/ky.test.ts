@@ -4,13 +4,11 @@ import { wireCase, type Case } from './support/cases.js';
 import { oneCharacterOff, otherSecret, unknownKey } from './support/forge.js';
 import { makeKey } from './support/keys.js';
 import { startProgram } from './support/program.js';
-import { as, hashes, recall, reload, said, warmHashes } from './support/steps.js';
+import { as, hashes, recall, reload, said } from './support/steps.js';
 import type { Answer } from './support/wire.js';
 
 const program = await startProgram(t, { warm: false });
 const hashing = { hashes: true } as const;
-
-await warmHashes(program);
 
 /** Sends and counts what it cost. */
 async function costOf(

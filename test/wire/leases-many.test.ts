@@ -5,7 +5,7 @@ import { H, wireCase, type Case } from './support/cases.js';
 import { makeKey, type FixtureKey } from './support/keys.js';
 import { startProgram } from './support/program.js';
 import { usualAnswer, type Reply } from './support/recorder.js';
-import { reload, warmHashes } from './support/steps.js';
+import { reload } from './support/steps.js';
 import { Client } from './support/wire.js';
 
 const many = 500;
@@ -26,7 +26,6 @@ const program = await startProgram(t, {
 });
 await program.writeManifest(keys);
 await program.reload();
-await warmHashes(program);
 
 const head = 'HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n';
 const event = 'b\r\ndata: 001\n\n\r\n';

@@ -9,7 +9,7 @@ import { before } from './support/invariants.js';
 import { makeKey } from './support/keys.js';
 import { startProgram } from './support/program.js';
 import { usualAnswer, type Reply } from './support/recorder.js';
-import { reload, warmHashes } from './support/steps.js';
+import { reload } from './support/steps.js';
 import { Client } from './support/wire.js';
 
 const endsWithinMs = 1_000;
@@ -23,7 +23,6 @@ const config = { upstream: { deadline_ms: 60_000 }, gateway: { body_timeout_ms: 
 const program = await startProgram(t, { config });
 await program.writeManifest([short, changing, spare]);
 await program.reload();
-await warmHashes(program);
 
 const head = 'HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n';
 const chunk = (text: string): string => `${text.length.toString(16)}\r\n${text}\r\n`;

@@ -2,7 +2,6 @@ import t from 'tap';
 import { H, wireCase } from './support/cases.js';
 import { accepts, call, pingOf, post, rpc } from './support/mcp.js';
 import { startProgram } from './support/program.js';
-import { warmHashes } from './support/steps.js';
 
 /*
  * Rules of the section `mcp` that no server of ours needs: the carriers argument-uri and argument-first, completion, and streams that
@@ -28,7 +27,6 @@ routes:
 `;
 const profile = `${t.testdir({ 'mcp.yaml': mcpProfile })}/mcp.yaml`;
 const program = await startProgram(t, { config: { profile } });
-await warmHashes(program);
 const good = pingOf(program);
 const allow = { good, routes: /^mcp\.(?:ping|stream|completion\.complete|tools\.call\.[a-z_]+)$/, memoryMib: 64 };
 

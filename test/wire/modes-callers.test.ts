@@ -7,7 +7,7 @@ import { root } from './support/build.js';
 import { wireCase } from './support/cases.js';
 import { makeKey } from './support/keys.js';
 import { startProgram } from './support/program.js';
-import { as, hashes, recall, reload, warmHashes } from './support/steps.js';
+import { as, hashes, recall, reload } from './support/steps.js';
 
 const tiers = readFileSync(join(root, 'policies', 'bundle', 'tiers', 'data.yaml'), 'utf8');
 const burst = 3;
@@ -16,7 +16,6 @@ const data = t.testdir({
 });
 const config = { policy: { data } };
 const program = await startProgram(t, { config });
-await warmHashes(program);
 const { keys } = program;
 const hashing = { hashes: true } as const;
 const tokenFile = join(program.dir, 'st');

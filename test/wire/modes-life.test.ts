@@ -7,12 +7,11 @@ import { good } from './support/invariants.js';
 import { makeKey, type FixtureKey } from './support/keys.js';
 import { startProgram } from './support/program.js';
 import { answers, usualAnswer, type Reply } from './support/recorder.js';
-import { as, warmHashes } from './support/steps.js';
+import { as } from './support/steps.js';
 import { Client, send } from './support/wire.js';
 
 const config = { drain_ms: 3_000 };
 const program = await startProgram(t, { config });
-await warmHashes(program);
 const wish = { spaces: ['alpha'], permissions: ['MemoryRead'] };
 const generation = (): Promise<number> => program.metric('generation_loaded_timestamp_seconds');
 const isSuccessful = (): Promise<number> => program.metric('config_last_reload_successful');

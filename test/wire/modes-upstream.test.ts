@@ -3,14 +3,13 @@ import { H, J, SA, wireCase } from './support/cases.js';
 import { good } from './support/invariants.js';
 import { startProgram } from './support/program.js';
 import { answers } from './support/recorder.js';
-import { as, recall, reload, warmHashes } from './support/steps.js';
+import { as, recall, reload } from './support/steps.js';
 import { send } from './support/wire.js';
 
 const secret = 'Zq4v9TnR2wXk7LmB5cYd8JhF3gPs6Ua1';
 const credential = { header: 'authorization', value: `Bearer ${secret}` };
 const config = { upstream: { credential: { from_env: 'UPSTREAM_SECRET' } } };
 const program = await startProgram(t, { config, env: { UPSTREAM_SECRET: secret } });
-await warmHashes(program);
 const allow = { hashes: true, credential };
 
 await wireCase(t, program, { name: 'the upstream sees our credential alone', allow }, async (one) => {

@@ -3,13 +3,12 @@ import t from 'tap';
 import { H, J, SA, SB, wireCase, type Case } from './support/cases.js';
 import { startProgram } from './support/program.js';
 import { usualAnswer, type Reply } from './support/recorder.js';
-import { reload, warmHashes } from './support/steps.js';
+import { reload } from './support/steps.js';
 import { Client, send, type Answer } from './support/wire.js';
 
 const places = 8;
 const gateway = { max_requests_in_progress: places };
 const program = await startProgram(t, { config: { gateway } });
-await warmHashes(program);
 const allow = { untracked: true, probes: true, hashes: true } as const;
 
 const lines = { KA: SA, KB: SB, KALL: SA, ST: SA } as const;

@@ -7,11 +7,10 @@ import { badBundle, patch, shipped, withModule } from './support/bundle.js';
 import { wireCase } from './support/cases.js';
 import { makeKey } from './support/keys.js';
 import { startProgram } from './support/program.js';
-import { as, reload, warmHashes } from './support/steps.js';
+import { as, reload } from './support/steps.js';
 import { send } from './support/wire.js';
 
 const program = await startProgram(t, { config: { log: { level: 'debug' } } });
-await warmHashes(program);
 const evaluations = (): Promise<number> => program.metric('policy_evaluation_duration_seconds_count');
 const generation = async (): Promise<unknown> => program.metric('generation_loaded_timestamp_seconds');
 

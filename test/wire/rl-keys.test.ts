@@ -3,14 +3,12 @@ import { H, wireCase } from './support/cases.js';
 import { makeKey } from './support/keys.js';
 import { startProgram } from './support/program.js';
 import { usualAnswer } from './support/recorder.js';
-import { warmHashes } from './support/steps.js';
 import { Client } from './support/wire.js';
 
 const key = await makeKey('to be removed', { spaces: ['alpha'], permissions: ['MemoryRead', 'MemoryWrite'] });
 const program = await startProgram(t, { config: { upstream: { deadline_ms: 60_000 } } });
 await program.writeManifest([key]);
 await program.reload();
-await warmHashes(program);
 
 const chunk = (text: string): string => `${text.length.toString(16)}\r\n${text}\r\n`;
 const streamHead = 'HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n';

@@ -5,7 +5,6 @@ import { root } from './support/build.js';
 import { H, J, wireCase, type Case } from './support/cases.js';
 import { makeKey } from './support/keys.js';
 import { startProgram } from './support/program.js';
-import { warmHashes } from './support/steps.js';
 
 /** A request, as far as it is the server's own: its first line, further header lines, and a body. */
 interface Ask {
@@ -379,8 +378,6 @@ async function passes(c: Case, server: Server): Promise<void> {
   for (const name of opens)
     c.t.strictSame(got.values(name.toLowerCase()), [], `nothing that opens the server: ${name}`);
 }
-
-await warmHashes(program);
 
 await t.test('each profile, through the running program', async (t) => {
   for (const [name, server] of Object.entries(servers)) {

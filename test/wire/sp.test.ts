@@ -7,10 +7,8 @@ import { H, J, SA, SB, wireCase, type Case } from './support/cases.js';
 import { makeKey } from './support/keys.js';
 import { startProgram } from './support/program.js';
 import type { RecordedRequest } from './support/recorder.js';
-import { warmHashes } from './support/steps.js';
 
 const program = await startProgram(t);
-await warmHashes(program);
 const recall = '/api/v1/memories/recall?q=x';
 const carriers = ['x-memory-space', 'x-memory-space-id', 'x-engram-memory-space'];
 

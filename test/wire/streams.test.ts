@@ -6,7 +6,7 @@ import { root } from './support/build.js';
 import { H, SA, wireCase, type Case } from './support/cases.js';
 import { startProgram } from './support/program.js';
 import { usualAnswer } from './support/recorder.js';
-import { reload, warmHashes } from './support/steps.js';
+import { reload } from './support/steps.js';
 import { Client, send } from './support/wire.js';
 
 const perSubject = 3;
@@ -20,7 +20,6 @@ writeFileSync(profile, profileText.replace(route, '$1    body: stream\n    body_
 
 const config = { upstream, profile, gateway: { body_min_bytes_per_second: 1_000 } };
 const program = await startProgram(t, { config });
-await warmHashes(program);
 
 const get = (target: string, key: string): string =>
   `GET ${target} HTTP/1.1\r\n${H}Authorization: Bearer ${key}\r\n\r\n`;

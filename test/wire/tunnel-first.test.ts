@@ -2,7 +2,6 @@ import t, { type Test } from 'tap';
 import type { AuditRecord } from './support/audit.js';
 import { H } from './support/cases.js';
 import { startProgram } from './support/program.js';
-import { warmHashes } from './support/steps.js';
 import { frame, obeyInits, SocketClient, upgradeLines } from './support/websocket.js';
 
 /* A server that takes its space from the first message of a WebSocket, and from no later one: that message is decided, the rest passes. */
@@ -26,7 +25,6 @@ routes:
 `;
 const profile = `${t.testdir({ 'first.yaml': profileText })}/first.yaml`;
 const program = await startProgram(t, { config: { profile } });
-await warmHashes(program);
 const { recorder, audit } = program;
 
 async function open(t: Test): Promise<SocketClient> {

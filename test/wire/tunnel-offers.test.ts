@@ -1,7 +1,6 @@
 import t, { type Test } from 'tap';
 import { H } from './support/cases.js';
 import { startProgram } from './support/program.js';
-import { warmHashes } from './support/steps.js';
 import { obeyInits, SocketClient, upgradeLines } from './support/websocket.js';
 
 /* What a client may agree on with the memory server: subprotocols that the profile lists, and compression where nothing is read. */
@@ -25,7 +24,6 @@ routes:
 `;
 const profile = `${t.testdir({ 'offers.yaml': profileText })}/offers.yaml`;
 const program = await startProgram(t, { config: { profile } });
-await warmHashes(program);
 const { recorder } = program;
 
 async function open(t: Test, offers: string): Promise<SocketClient> {

@@ -3,7 +3,6 @@ import type { AuditRecord } from './support/audit.js';
 import { H } from './support/cases.js';
 import { makeKey, type KeyName } from './support/keys.js';
 import { startProgram } from './support/program.js';
-import { warmHashes } from './support/steps.js';
 import { acceptFor, clientKey, frame, obeyInits, SocketClient, upgradeLines } from './support/websocket.js';
 import { send } from './support/wire.js';
 
@@ -13,7 +12,6 @@ const config = {
   gateway: { inspect_max_bytes: 4_096, inspect_max_bytes_in_progress: 4_096 },
 };
 const program = await startProgram(t, { config });
-await warmHashes(program);
 const { recorder, audit } = program;
 
 const requestOf = (key: string, more = upgradeLines(), target = path): string =>

@@ -4,7 +4,6 @@ import t from 'tap';
 import { root } from './support/build.js';
 import { H, SA, wireCase } from './support/cases.js';
 import { startProgram } from './support/program.js';
-import { warmHashes } from './support/steps.js';
 import { Client } from './support/wire.js';
 
 const mib = 1_048_576;
@@ -18,7 +17,6 @@ const route = /( {2}- id: memories\.store\b[^]*?space: \[header:X-Memory-Space\]
 const profile = join(t.testdir({}), 'profile.yaml');
 writeFileSync(profile, profileText.replace(route, '$1    body: stream\n    body_reason: test only\n'));
 const program = await startProgram(t, { config: { profile } });
-await warmHashes(program);
 
 // Of the pieces of a body that are passed on V8 collects none before 32 MiB of them are lying about: that figure is its own (twice the largest half
 // of its young generation), no flag changes it, and a piece is a buffer of 64 KiB with next to no JavaScript around it that would make it look earlier.

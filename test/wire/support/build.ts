@@ -1,6 +1,6 @@
 import { execFileSync } from 'node:child_process';
 import { existsSync, mkdirSync, readdirSync, rmdirSync, statSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 
 /** The repository: tests are run from its root. */
 export const root = process.cwd();
@@ -9,6 +9,8 @@ export const scratch = join(root, '.cache', 'wire');
 const other = process.env['MEMGATE_TEST_ENTRY'];
 /** The program under test; another built one with `MEMGATE_TEST_ENTRY`. */
 export const entry = other ?? join(root, 'dist', 'cli', 'cli.js');
+/** What starts it for users: with the settings of memory that the package, the image and the unit have. */
+export const launcher = join(dirname(entry), '..', '..', 'bin', 'memgate');
 const lock = join(scratch, 'building');
 const lockTriesMax = 1_200;
 const lockPollMs = 100;

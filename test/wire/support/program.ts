@@ -1,10 +1,10 @@
 import { execFile, spawn, type ChildProcess } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { delimiter, dirname, join } from 'node:path';
 import type { Test } from 'tap';
 import { AuditReader } from './audit.js';
-import { entry, freshBuild, root, scratch } from './build.js';
+import { entry, freshBuild, launcher, root, scratch } from './build.js';
 import { keyNames, makeFixture, type Fixture, type FixtureKey } from './keys.js';
 import { Recorder } from './recorder.js';
 import { send } from './wire.js';
@@ -35,6 +35,8 @@ export interface CommandResult {
   readonly stderr: string;
 }
 
+/** The launcher takes the `node` that comes first: it is to be this one. */
+const path = [dirname(process.execPath), process.env['PATH'] ?? ''].join(delimiter);
 const startTimeoutMs = 20_000;
 const stopTimeoutMs = 15_000;
 
@@ -95,10 +97,10 @@ export class Program {
   async start(): Promise<void> {
     const { env = {}, args = [], nodeArgs = [] } = this.#options;
     const from = this.#stderr.length;
-    const child = spawn(process.execPath, [...nodeArgs, entry, 'serve', '--config', this.configFile, ...args], {
+    const child = spawn(launcher, ['serve', '--config', this.configFile, ...args], {
       cwd: this.dir,
       stdio: ['ignore', 'ignore', 'pipe'],
-      env: { PATH: process.env['PATH'] ?? '', ...env },
+      env: { PATH: path, ...(nodeArgs.length === 0 ? {} : { NODE_OPTIONS: nodeArgs.join(' ') }), ...env },
     });
     this.#child = child;
     this.port = 0;

@@ -1,7 +1,6 @@
 import { H, SA, type Case } from './cases.js';
-import { unknownKey } from './forge.js';
 import type { Program } from './program.js';
-import { send, type Answer } from './wire.js';
+import type { Answer } from './wire.js';
 
 /** Recall in alpha with this header line. */
 export const recall = (line: string, query = 'q=x'): string =>
@@ -27,16 +26,3 @@ export async function reload(one: Case): Promise<void> {
 
 /** What a refusal says, without the name of its decision. */
 export const said = ({ body }: Answer): string => body.toString('utf8').replace(/urn:memgate:decision:[^"]+/, '');
-
-const threads = 4;
-
-/** Each thread that has hashed once keeps 19 MiB for the next time: that is no growth of a case, so it comes before the first one. */
-export async function warmHashes(program: Program): Promise<void> {
-  const from = program.audit.mark();
-  const ids: (string | undefined)[] = [];
-  for (let n = 0; n < threads * 2; n += 1) {
-    const { answers } = await send(program.port, as(unknownKey()), { localAddress: '127.0.0.9' });
-    ids.push(answers[0]?.header('x-request-id'));
-  }
-  await program.audit.find(from, ({ id }) => id === ids.at(-1));
-}
