@@ -37,7 +37,8 @@ export class BodyStream extends Readable {
     this.#watch.unref();
     request.on('data', (chunk: Buffer) => {
       options.onChunk(chunk.length);
-      if (this.#ending === 'open' && !this.push(chunk)) request.pause();
+      // Given up, it must not stop whoever reads the rest away.
+      if (this.#ending === 'open' && !this.destroyed && !this.push(chunk)) request.pause();
     });
     request.on('end', () => {
       this.#finish('complete');

@@ -126,7 +126,27 @@ await wireCase(t, program, { name: 'UP-13', allow: { untracked: true } }, async 
   one.t.equal(await program.metric('upstream_pending'), 0, 'and nothing waits');
 });
 
-const eventMs = 1_800; // longer than body_timeout_ms, which the client library looks at once a second
+const rest = mib;
+
+await wireCase(t, program, { name: 'UP-13 (sends all the same)', allow: { untracked: true } }, async (one) => {
+  one.recorder.script({
+    head: (_, reply) => reply.write('HTTP/1.1 413 Content Too Large\r\nContent-Length: 0\r\n\r\n'),
+    request: () => undefined,
+  });
+  const client = await Client.open({ port: program.port });
+  client.write(
+    `POST /api/v1/memories HTTP/1.1\r\n${H}${one.key('KA')}${SA}Content-Type: application/octet-stream\r\nContent-Length: ${rest}\r\n\r\n`,
+  );
+  one.t.ok(await client.until(() => client.answers.length > 0), 'an answer before the body');
+  client.write(Buffer.alloc(rest, 'x'));
+  one.t.ok(await client.until(() => client.isClosed), 'the connection is closed');
+  one.t.notOk(client.exchange().wasReset, 'when the rest was read, so that the answer is not lost with it');
+  one.t.equal(client.answers[0]?.status, 413);
+  one.exchanges.push(client.exchange());
+  one.recorder.script({});
+});
+
+const eventMs = 1_800; // longer than body_timeout_ms, which is looked at four times a second
 const events = 2;
 
 await wireCase(t, program, { name: 'UP-17', allow: { untracked: true } }, async (one) => {
