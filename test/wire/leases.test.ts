@@ -165,12 +165,12 @@ await wireCase(t, program, { name: 'in the middle of an event there is no last o
 });
 
 await wireCase(t, program, { name: 'what lasts and is no stream', allow }, async (one) => {
-  const begun: Reply[] = [];
+  const begun = new Map<string, Reply>();
   one.recorder.script({
     request: ({ target }, reply) => {
-      const isHalf = target.includes('half');
-      if (isHalf) reply.write('HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf');
-      if (isHalf || target.includes('silent')) begun.push(reply);
+      const query = /q=(half|silent|other)/.exec(target)?.[1];
+      if (query === 'half') reply.write('HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf');
+      if (query !== undefined) begun.set(query, reply);
       else reply.write(usualAnswer);
     },
   });
@@ -182,8 +182,8 @@ await wireCase(t, program, { name: 'what lasts and is no stream', allow }, async
   for (const client of clients) one.t.teardown(() => client.close());
   silent.write(get('silent'));
   half.write(get('half'));
-  other.write(get('silent', program.keys.KA.text));
-  await one.recorder.until(() => begun.length === 3);
+  other.write(get('other', program.keys.KA.text));
+  await one.recorder.until(() => begun.size === 3);
   one.t.equal(await program.metric('leases_open'), 0, 'at first nothing is held');
   await sleep(1_300);
   one.t.equal(await program.metric('leases_open'), 3, 'after a second everything is');
@@ -201,7 +201,7 @@ await wireCase(t, program, { name: 'what lasts and is no stream', allow }, async
   one.t.notOk(half.answers[0]?.isWhole);
   one.t.match(await outcomeOf(one, half), { ended_by: 'gateway', code: 'lease.revoked', status: 200 });
   one.t.strictSame([other.isClosed, other.answers.length], [false, 0], 'another key waits on');
-  begun[2]?.write(usualAnswer);
+  begun.get('other')?.write(usualAnswer);
   one.t.ok(await other.until(() => other.answers[0]?.isWhole === true), 'and gets its answer');
   await program.writeManifest([changing]);
   await reload(one);

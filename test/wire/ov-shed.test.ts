@@ -175,7 +175,7 @@ await wireCase(t, program, { name: 'OV-08 a loop that stands still for 2 s', all
 });
 
 const mib = 1_048_576;
-const uploads = 40;
+const uploads = 60;
 
 await wireCase(
   t,
