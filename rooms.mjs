@@ -110,7 +110,6 @@ export const doors = {
   'better-sqlite3': '^src/(store|demo)/',
   'lru-cache': '^src/identify/verifier[.]ts$',
   'prom-client': '^src/record/metrics[.]ts$',
-  undici: '^src/forward/upstream[.]ts$',
   yaml: '^src/(base/document-parse|manifests/entry-text)[.]ts$',
   pino: '^src/base/log[.]ts$',
   commander: '^src/cli/',

@@ -9,21 +9,16 @@ import { CleanRequest } from '../dist/model/request.js';
 const [port, upstreamPort] = process.argv.slice(2).map(Number);
 const silent = () => undefined;
 const say = (...parts) => process.stderr.write(`${parts.map((part) => String(part?.stack ?? part)).join(' ')}\n`);
-const log = { debug: silent, info: silent, warn: say, error: say };
-const meter = new Proxy({}, { get: () => silent });
 
-const upstream = createUpstream(
-  {
-    origin: `http://127.0.0.1:${upstreamPort}`,
-    connections: 256,
-    queue: 1_024,
-    streamConnections: 256,
-    streamsPerSubject: 256,
-    connectTimeoutMs: 2_000,
-    headersTimeoutMs: 30_000,
-  },
-  { log, meter, clock: systemClock },
-);
+const upstream = createUpstream({
+  origin: `http://127.0.0.1:${upstreamPort}`,
+  connections: 256,
+  queue: 1_024,
+  streamConnections: 256,
+  streamsPerSubject: 256,
+  connectTimeoutMs: 2_000,
+  headersTimeoutMs: 30_000,
+});
 const forward = createForward({
   upstream,
   clock: systemClock,

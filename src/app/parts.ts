@@ -63,7 +63,7 @@ async function openOver(
   const opened = await openAuditLog(auditOptions(loaded), { clock, log, meter });
   if (!opened.ok) return opened;
   const auditLog = opened.value;
-  const upstreams = new Upstreams({ log, meter });
+  const upstreams = new Upstreams(meter);
   const pressure = openPressure(loaded.config, { meter, log });
   const close = async (): Promise<void> => {
     pressure.stop();

@@ -1,22 +1,24 @@
 import { Fault } from '../model/codes.js';
 import type { Config } from '../config/config.js';
 import { createUpstream, type Upstream } from '../forward/forward.js';
+import type { Meter } from '../model/meter.js';
 import type { ComponentState } from '../probes/probes.js';
 
 type UpstreamConfig = Config['upstream'];
 
 /** Clients by their connection options: a reload that leaves those alone keeps the connections. */
 export class Upstreams {
-  readonly #ports: Parameters<typeof createUpstream>[1];
+  readonly #times: Parameters<typeof createUpstream>[1];
   readonly #byName = new Map<string, Upstream>();
   /** Retired ones that may still serve requests of their generation. */
   readonly #former = new Set<Upstream>();
   #current: Upstream | null = null;
 
-  constructor(ports: Parameters<typeof createUpstream>[1]) {
-    this.#ports = ports;
-    ports.meter.gauge('upstream_connections', () => this.#current?.stats().connected ?? 0);
-    ports.meter.gauge('upstream_pending', () => this.#current?.stats().pending ?? 0);
+  /** @param times other ones than the usual */
+  constructor(meter: Meter, times?: Parameters<typeof createUpstream>[1]) {
+    this.#times = times;
+    meter.gauge('upstream_connections', () => this.#current?.stats().connected ?? 0);
+    meter.gauge('upstream_pending', () => this.#current?.stats().pending ?? 0);
   }
 
   /** Changes nothing for anybody: the generation that asks may never come into force. */
@@ -33,7 +35,7 @@ export class Upstreams {
     const name = JSON.stringify(options);
     const known = this.#byName.get(name);
     if (known !== undefined) return known;
-    const upstream = createUpstream(options, this.#ports);
+    const upstream = createUpstream(options, this.#times);
     this.#byName.set(name, upstream);
     this.#current ??= upstream;
     return upstream;

@@ -1,111 +1,133 @@
+import { Readable } from 'node:stream';
 import { BodyFailure } from '../model/body-failure.js';
-import { Fault, type FaultCode } from '../model/codes.js';
-import type { UpstreamCall, UpstreamSink } from './port.js';
+import { Fault } from '../model/codes.js';
+import type { Waiter } from './line.js';
+import type { UpstreamCall, UpstreamRequest, UpstreamSink } from './port.js';
+import type { RequestHead } from './request-head.js';
+import type { ResponseHead } from './response-head.js';
+import type { ResponseParts } from './response-reader.js';
 
-const timeouts: ReadonlySet<string> = new Set([
-  'UND_ERR_CONNECT_TIMEOUT',
-  'UND_ERR_HEADERS_TIMEOUT',
-  'UND_ERR_BODY_TIMEOUT',
-  'ETIMEDOUT',
-]);
-const malformed: ReadonlySet<string> = new Set([
-  'UND_ERR_HEADERS_OVERFLOW',
-  'UND_ERR_RES_CONTENT_LENGTH_MISMATCH',
-  // Node does not write what it was given to pass on.
-  'ERR_INVALID_CHAR',
-  'ERR_INVALID_HTTP_TOKEN',
-  'ERR_HTTP_INVALID_HEADER_VALUE',
-]);
+/** Who has a call in hand: its owner, then the connection that carries it. */
+export interface Holder {
+  /** The call is over before its answer is. */
+  drop(call: Call): void;
+}
+
+export interface Carrier extends Holder {
+  pause(): void;
+  resume(): void;
+}
+
+export interface CallOwner extends Holder {
+  /** It needs no connection any more. */
+  over(call: Call): void;
+}
+
+export interface CallFacts {
+  readonly request: UpstreamRequest;
+  readonly requestHead: RequestHead;
+  readonly sink: UpstreamSink;
+  readonly subject: string;
+  readonly owner: CallOwner;
+}
 
 export const refusedRequest = (cause: unknown): Fault =>
   new Fault('self.bug', 'the upstream client refused a request', { cause });
 
-function codeOf(error: Error): FaultCode {
-  const code = 'code' in error && typeof error.code === 'string' ? error.code : '';
-  if (timeouts.has(code)) return 'upstream.timeout';
-  // undici's parser tells the kind of its errors by their name alone, and of an upgrade that nobody asked for by a sentence.
-  const isMalformed = error.name === 'HTTPParserError' || error.message === 'bad upgrade' || malformed.has(code);
-  return isMalformed ? 'upstream.invalid' : 'upstream.unreachable';
-}
+const faultOf = (why: unknown): Fault | BodyFailure =>
+  why instanceof Fault || why instanceof BodyFailure
+    ? why
+    : new Fault('self.bug', 'the upstream client broke', { cause: why });
 
-/** Interim answers before the one that counts. */
-const interimMax = 16;
-
-/**
- * One request in the raw form of undici's handler: header lines arrive as they were sent, without a merged object in between.
- * However the client ends it, the sink is told once.
- */
-export class Call implements UpstreamCall {
+/** One request and who takes its answer. However it ends, the sink is told once, and its body is not read any further. */
+export class Call implements UpstreamCall, ResponseParts, Waiter {
+  readonly request: UpstreamRequest;
+  readonly requestHead: RequestHead;
+  readonly subject: string;
+  /** Of the places that its subject may have; false while it stands in the line. */
+  hasPlace = false;
   readonly #sink: UpstreamSink;
-  #freed: (() => void) | null;
-  #abort: ((error?: Error) => void) | null = null;
-  #resume: (() => void) | null = null;
-  #interims = 0;
+  readonly #owner: CallOwner;
+  #carrier: Carrier | null = null;
   #isOver = false;
 
-  /** @param freed told once, when the call needs no connection any more */
-  constructor(sink: UpstreamSink, freed: () => void) {
+  constructor({ request, requestHead, sink, subject, owner }: CallFacts) {
+    this.request = request;
+    this.requestHead = requestHead;
+    this.subject = subject;
     this.#sink = sink;
-    this.#freed = freed;
+    this.#owner = owner;
+    if (request.body instanceof Readable) this.#watch(request.body);
   }
 
   abort(): void {
-    if (this.#isOver) return;
-    this.#isOver = true;
-    this.#abort?.(new Error('the call was aborted'));
+    this.#end();
   }
 
   resume(): void {
-    this.#resume?.();
+    if (!this.#isOver) this.#carrier?.resume();
   }
 
-  onConnect(abort: (error?: Error) => void): void {
-    this.#abort = abort;
-    if (!this.#isOver && this.#sink.begin()) return;
+  /** @returns false when nobody wants it any more: then nothing is sent */
+  begin(carrier: Carrier): boolean {
+    this.#carrier = carrier;
+    try {
+      if (this.#sink.begin()) return !this.#isOver;
+    } catch (thrown) {
+      this.fail(thrown);
+    }
+    this.#end();
+    return false;
+  }
+
+  head({ status, headers }: ResponseHead): void {
+    if (!this.#isOver) this.#sink.head(status, headers);
+  }
+
+  data(part: Buffer): void {
+    if (this.#isOver) return;
+    // The bytes were read into a buffer that all connections share.
+    if (!this.#sink.data(Buffer.from(part))) this.#carrier?.pause();
+  }
+
+  answered(): void {
+    if (this.#isOver) return;
     this.#isOver = true;
-    abort(new Error('not wanted any more'));
-  }
-
-  onHeaders(status: number, raw: readonly Buffer[], resume: () => void): boolean {
-    if (this.#isOver) return true;
-    if (status < 200) {
-      this.#interims += 1;
-      if (this.#interims > interimMax)
-        throw new Fault('upstream.invalid', `over ${String(interimMax)} interim answers`);
-      return true; // they are ours to give, not the memory server's
-    }
-    this.#resume = resume;
-    this.#sink.head(
-      status,
-      raw.map((part) => part.toString('latin1')),
-    );
-    return true;
-  }
-
-  onData(chunk: Buffer): boolean {
-    return this.#isOver || this.#sink.data(chunk);
-  }
-
-  onComplete(): void {
-    if (!this.#isOver) {
-      this.#isOver = true;
+    this.#leaveBody();
+    this.#owner.over(this);
+    try {
       this.#sink.end();
+    } catch (thrown) {
+      this.#sink.failed(faultOf(thrown));
     }
-    this.#free();
   }
 
-  onError(error: Error): void {
-    if (!this.#isOver) {
-      this.#isOver = true;
-      const isKnown = error instanceof Fault || error instanceof BodyFailure;
-      this.#sink.failed(isKnown ? error : new Fault(codeOf(error), error.message, { cause: error }));
-    }
-    this.#free();
+  fail(why: unknown): void {
+    if (this.#isOver) return;
+    this.#end();
+    this.#sink.failed(faultOf(why));
   }
 
-  #free(): void {
-    const freed = this.#freed;
-    this.#freed = null;
-    freed?.();
+  #end(): void {
+    if (this.#isOver) return;
+    this.#isOver = true;
+    (this.#carrier ?? this.#owner).drop(this);
+    this.#leaveBody();
+    this.#owner.over(this);
+  }
+
+  #leaveBody(): void {
+    const { body } = this.request;
+    if (body instanceof Readable && !body.readableEnded) body.destroy();
+  }
+
+  /** From the first moment on: a body may break while its request waits. */
+  #watch(body: Readable): void {
+    body.on('error', (error) => {
+      this.fail(error);
+    });
+    body.on('close', () => {
+      if (!body.readableEnded) this.fail(new BodyFailure(null));
+    });
   }
 }

@@ -1,4 +1,7 @@
+import { Readable } from 'node:stream';
 import { Fault } from '../model/codes.js';
+import { Pieces } from './pieces.js';
+import type { PoolStats } from './pool.js';
 import { SwitchCall } from './switch-call.js';
 import type {
   SwitchSink,
@@ -9,34 +12,92 @@ import type {
   UpstreamSink,
   UpstreamUse,
 } from './port.js';
-import { WatchedPool, type UpstreamPorts } from './upstream.js';
+import { Ticks } from './ticks.js';
+import { FairPool } from './upstream.js';
 
 /** Probes share one answer a second for each of two routes, and give up after two. */
 const probeConnections = 4;
 
+export interface WatchTimes {
+  /** How often times are looked at: so much later than set they may be noticed, twice at most. */
+  readonly intervalMs: number;
+  /** Idle looks after which a retired client gives its connections back. */
+  readonly retiredTicks: number;
+}
+
+const usualTimes: WatchTimes = { intervalMs: 250, retiredTicks: 240 };
+const readBufferBytes = 65_536;
+
 /** One upstream with three pools: for requests, for streams, for health probes. */
-export function createUpstream(options: UpstreamOptions, ports: UpstreamPorts): Upstream {
-  return new Lanes(options, ports);
+export function createUpstream(options: UpstreamOptions, times: WatchTimes = usualTimes): Upstream {
+  return new Lanes(options, times);
 }
 
 class Lanes implements Upstream {
-  readonly #pools: Readonly<Record<UpstreamUse['kind'], WatchedPool>>;
+  readonly #pools: Readonly<Record<UpstreamUse['kind'], FairPool>>;
+  readonly #all: readonly FairPool[];
   readonly #places: StreamPlaces;
   readonly #options: UpstreamOptions;
+  readonly #times: WatchTimes;
+  readonly #ticks: Ticks;
+  #watch: NodeJS.Timeout | null = null;
+  #spent: (() => void) | null = null;
+  #idleTicks = 0;
 
-  constructor(options: UpstreamOptions, ports: UpstreamPorts) {
+  constructor(options: UpstreamOptions, times: WatchTimes) {
     const { streamConnections, streamsPerSubject } = options;
     this.#options = options;
+    this.#times = times;
+    this.#ticks = new Ticks(times.intervalMs);
     this.#places = new StreamPlaces(streamConnections, streamsPerSubject);
-    this.#pools = {
-      request: new WatchedPool(options, ports),
-      stream: new WatchedPool({ ...options, connections: streamConnections, queue: 0 }, ports),
-      probe: new WatchedPool({ ...options, connections: probeConnections, queue: 0 }, ports),
+    const ports = {
+      ticks: this.#ticks,
+      readBuffer: Buffer.allocUnsafeSlow(readBufferBytes),
+      pieces: new Pieces(),
     };
+    this.#pools = {
+      request: new FairPool(options, ports),
+      stream: new FairPool({ ...options, connections: streamConnections, queue: 0 }, ports),
+      probe: new FairPool({ ...options, connections: probeConnections, queue: 0 }, ports),
+    };
+    this.#all = Object.values(this.#pools);
   }
 
   send(request: UpstreamRequest, sink: UpstreamSink): UpstreamCall {
+    try {
+      return this.#send(request, sink);
+    } catch (thrown) {
+      // Nobody listens to its body: that its client leaves would be an error of the process.
+      if (request.body instanceof Readable) request.body.on('error', () => undefined).destroy();
+      throw thrown;
+    }
+  }
+
+  switch(request: UpstreamRequest, sink: SwitchSink): UpstreamCall {
+    const leave = this.#places.take(request.use.subject);
+    return leaving(new SwitchCall(this.#options, request, sink), leave);
+  }
+
+  stats(): PoolStats {
+    const all = this.#all.map((pool) => pool.stats());
+    const sum = (name: keyof PoolStats): number => all.reduce((total, one) => total + one[name], 0);
+    return { connected: sum('connected'), pending: sum('pending'), running: sum('running') };
+  }
+
+  retire(spent: () => void): void {
+    this.#spent = spent;
+    this.#wake();
+  }
+
+  close(): Promise<void> {
+    this.#sleep();
+    for (const pool of this.#all) pool.close();
+    return Promise.resolve();
+  }
+
+  #send(request: UpstreamRequest, sink: UpstreamSink): UpstreamCall {
     const { use } = request;
+    this.#wake();
     if (use.kind !== 'stream') return this.#pools[use.kind].send(request, sink);
     const leave = this.#places.take(use.subject);
     try {
@@ -47,29 +108,32 @@ class Lanes implements Upstream {
     }
   }
 
-  switch(request: UpstreamRequest, sink: SwitchSink): UpstreamCall {
-    const leave = this.#places.take(request.use.subject);
-    return leaving(new SwitchCall(this.#options, request, sink), leave);
+  /** Times are looked at while there is anything to look at. */
+  #wake(): void {
+    this.#watch ??= setInterval(() => {
+      this.#look();
+    }, this.#times.intervalMs).unref();
   }
 
-  stats(): { readonly connected: number; readonly pending: number; readonly running: number } {
-    const all = Object.values(this.#pools).map((pool) => pool.stats());
-    const sum = (name: 'connected' | 'pending' | 'running'): number => all.reduce((total, one) => total + one[name], 0);
-    return { connected: sum('connected'), pending: sum('pending'), running: sum('running') };
+  #sleep(): void {
+    if (this.#watch !== null) clearInterval(this.#watch);
+    this.#watch = null;
   }
 
-  retire(spent: () => void): void {
-    const pools = Object.values(this.#pools);
-    let left = pools.length;
-    for (const pool of pools)
-      pool.retire(() => {
-        left -= 1;
-        if (left === 0) spent();
-      });
+  #look(): void {
+    this.#ticks.advance();
+    for (const pool of this.#all) pool.look();
+    if (this.#spent !== null) this.#lookRetired(this.#spent);
+    if (this.#spent === null && this.#all.every(({ isEmpty }) => isEmpty)) this.#sleep();
   }
 
-  async close(): Promise<void> {
-    await Promise.all(Object.values(this.#pools).map((pool) => pool.close()));
+  #lookRetired(spent: () => void): void {
+    const { pending, running } = this.stats();
+    this.#idleTicks = pending + running === 0 ? this.#idleTicks + 1 : 0;
+    if (this.#idleTicks < this.#times.retiredTicks) return;
+    this.#spent = null;
+    for (const pool of this.#all) pool.rest();
+    spent();
   }
 }
 

@@ -27,7 +27,6 @@ export interface Meter {
   /** Decisions that the candidate was not asked about, for want of time or room. */
   shadowDropped(decisions: number): void;
   upstreamError(code: Code): void;
-  upstreamPoolReplaced(): void;
   /** A changed file of `upstream.credential`: taken, or refused. */
   upstreamCredentialRead(result: 'success' | 'failure'): void;
   /** Whose an answer is that was held. */

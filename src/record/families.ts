@@ -52,7 +52,6 @@ export const counters = {
     'Decisions that a candidate policy was not asked about, for want of time or room.',
   ),
   upstream_errors_total: counter('Requests that failed on their way to the memory server and back, by code.', 'code'),
-  upstream_pools_replaced_total: counter('Connection pools that were stuck and were replaced.'),
   upstream_credential_reads_total: counter(
     'Changed files of upstream.credential that were read again: taken, or refused so that the old secret stays.',
     'result',

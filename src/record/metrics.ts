@@ -109,7 +109,6 @@ function meterOf(
     policyInstanceReplaced: () => count.policy_instances_replaced_total.add(1),
     ...shadowCounts(count),
     upstreamError: (code) => count.upstream_errors_total.add(1, code),
-    upstreamPoolReplaced: () => count.upstream_pools_replaced_total.add(1),
     upstreamCredentialRead: (result) => count.upstream_credential_reads_total.add(1, result),
     answerJudged: (result) => count.answers_judged_total.add(1, result),
     objectLookup: (result) => count.object_lookups_total.add(1, result),

@@ -2,12 +2,10 @@ import { createServer, type RequestListener, type Server } from 'node:http';
 import { createServer as createRawServer, type AddressInfo } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import t, { type Test } from 'tap';
-import { Call } from '../../src/forward/call.js';
 import { createUpstream } from '../../src/forward/lanes.js';
 import type { Upstream, UpstreamOptions, UpstreamRequest, UpstreamUse } from '../../src/forward/port.js';
-import { BodyFailure } from '../../src/model/body-failure.js';
-import { Fault, refuse } from '../../src/model/codes.js';
-import type { Meter } from '../../src/model/meter.js';
+import type { BodyFailure } from '../../src/model/body-failure.js';
+import { Fault } from '../../src/model/codes.js';
 
 const ask: UpstreamUse = { kind: 'request', subject: 'a' };
 const streamOf = (subject: string | null): UpstreamUse => ({ kind: 'stream', subject });
@@ -16,7 +14,6 @@ const patienceMs = 5_000;
 interface Fixture {
   readonly upstream: Upstream;
   readonly server: Server;
-  replaced(): number;
   connections(): Promise<number>;
 }
 
@@ -24,8 +21,6 @@ interface Fixture {
 async function fixture(t: Test, options: Partial<UpstreamOptions> = {}, answer?: RequestListener): Promise<Fixture> {
   const server = createServer(answer ?? ((_, response) => response.end('ok')));
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  let replaced = 0;
-  const silent = (): void => undefined;
   const upstream = createUpstream(
     {
       origin: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
@@ -37,11 +32,7 @@ async function fixture(t: Test, options: Partial<UpstreamOptions> = {}, answer?:
       headersTimeoutMs: 2_000,
       ...options,
     },
-    {
-      log: { debug: silent, info: silent, warn: silent, error: silent },
-      meter: { upstreamPoolReplaced: () => (replaced += 1) } as unknown as Meter,
-      watch: { intervalMs: 20, graceTicks: 2, retiredTicks: 3 },
-    },
+    { intervalMs: 20, retiredTicks: 3 },
   );
   t.teardown(async () => {
     await upstream.close();
@@ -54,7 +45,7 @@ async function fixture(t: Test, options: Partial<UpstreamOptions> = {}, answer?:
         resolve(count);
       }),
     );
-  return { upstream, server, replaced: () => replaced, connections };
+  return { upstream, server, connections };
 }
 
 const request = (use: UpstreamUse, headers: string[] = []): UpstreamRequest => ({
@@ -96,8 +87,6 @@ function open(upstream: Upstream, use: UpstreamUse, headers: string[] = []): Ope
   return { ended, begun, abort: call.abort.bind(call) };
 }
 
-const codeOf = (end: number | Fault | BodyFailure): unknown => (end instanceof Fault ? end.code : end);
-
 async function until(test: () => boolean | Promise<boolean>): Promise<boolean> {
   const endMs = performance.now() + patienceMs;
   while (performance.now() < endMs) {
@@ -107,34 +96,18 @@ async function until(test: () => boolean | Promise<boolean>): Promise<boolean> {
   return false;
 }
 
-t.test('a pool that waits and runs nothing is replaced', async (t) => {
-  const { upstream, replaced } = await fixture(t);
-  t.equal(await open(upstream, ask).ended, 200, 'it works');
-  // The client library refuses this header and forgets a connection of a limited pool with each refusal.
-  for (let n = 0; n < 2; n += 1) t.type(await open(upstream, ask, ['Expect', 'x']).ended, Fault, 'refused');
-  const waiting = open(upstream, ask);
-  await sleep(0);
-  t.match(upstream.stats(), { pending: 1, running: 0 }, 'now it is stuck');
-  t.equal(codeOf(await waiting.ended), 'upstream.unreachable', 'who waited is told');
-  t.equal(replaced(), 1, 'and it is counted');
-  t.equal(await open(upstream, ask).ended, 200, 'the new one works');
-  await sleep(200);
-  t.equal(replaced(), 1, 'and stays');
-});
-
 t.test('a pool whose answers are slow is left alone', async (t) => {
-  const { upstream, replaced } = await fixture(t, { connections: 1 }, (_, response) => {
+  const { upstream } = await fixture(t, { connections: 1 }, (_, response) => {
     setTimeout(() => response.end(), 400);
   });
   const [first, second] = [open(upstream, ask), open(upstream, ask)];
   t.equal(await first.ended, 200);
   t.equal(await second.ended, 200, 'also for who has waited longer than a stuck pool may');
-  t.equal(replaced(), 0);
 });
 
 t.test('a retired client gives its connections back when it is idle, and takes a latecomer', async (t) => {
   const held: (() => void)[] = [];
-  const { upstream, connections, replaced } = await fixture(t, {}, ({ headers }, response) => {
+  const { upstream, connections } = await fixture(t, {}, ({ headers }, response) => {
     if (headers['x-hold'] === undefined) response.end();
     else held.push(() => response.end());
   });
@@ -151,7 +124,6 @@ t.test('a retired client gives its connections back when it is idle, and takes a
   t.ok(await until(async () => (await connections()) === 0), 'and has no connection any more');
   t.equal(await open(upstream, ask).ended, 200, 'a latecomer is served');
   t.equal(spent, 1, 'told once');
-  t.equal(replaced(), 0, 'and nobody is alarmed');
 });
 
 t.test('streams', async (t) => {
@@ -243,28 +215,6 @@ t.test('a long line before a client that is closed ends all at once', async (t) 
   await upstream.close();
   const ends = await Promise.all([held, ...waiting].map(({ ended }) => ended));
   t.ok(ends.every((end) => end instanceof Fault && end.code === 'upstream.unreachable'));
-});
-
-t.test('who is to blame', async (t) => {
-  const blamed = (error: Error): Fault | BodyFailure | null => {
-    let why: Fault | BodyFailure | null = null;
-    const call = new Call(
-      { begin: () => true, head: () => undefined, data: () => true, end: () => undefined, failed: (it) => (why = it) },
-      () => undefined,
-    );
-    call.onError(error);
-    return why;
-  };
-  for (const [code, wanted] of Object.entries({
-    ERR_INVALID_CHAR: 'upstream.invalid',
-    ERR_INVALID_HTTP_TOKEN: 'upstream.invalid',
-    ERR_HTTP_INVALID_HEADER_VALUE: 'upstream.invalid',
-    UND_ERR_HEADERS_TIMEOUT: 'upstream.timeout',
-    ECONNRESET: 'upstream.unreachable',
-  }))
-    t.match(blamed(Object.assign(new Error('x'), { code })), { code: wanted }, code);
-  const own = new BodyFailure(refuse('gate.timeout', 'slow'));
-  t.equal(blamed(own), own, 'the client for its own body');
 });
 
 t.test('bytes that are no answer are told as such, and not as a server that is away', async (t) => {

@@ -48,11 +48,10 @@ const ask = (upstream: Upstream): Promise<void> =>
 
 t.test('clients change when a generation is in force, not when it is built', async (t) => {
   const gauges = new Map<GaugeName, () => number>();
-  const upstreams = new Upstreams({
-    log: { debug: silent, info: silent, warn: silent, error: silent },
-    meter: { gauge: (name: GaugeName, read: () => number) => gauges.set(name, read) } as unknown as Meter,
-    watch: { intervalMs: 10, graceTicks: 2, retiredTicks: retiredMs / 10 },
-  });
+  const upstreams = new Upstreams(
+    { gauge: (name: GaugeName, read: () => number) => gauges.set(name, read) } as unknown as Meter,
+    { intervalMs: 10, retiredTicks: retiredMs / 10 },
+  );
   t.teardown(() => upstreams.close());
   const connected = (): number | undefined => gauges.get('upstream_connections')?.();
   const first = upstreams.forConfig(settings(1));
@@ -76,10 +75,7 @@ t.test('clients change when a generation is in force, not when it is built', asy
 });
 
 t.test('the end closes all of them, retired ones too', async (t) => {
-  const upstreams = new Upstreams({
-    log: { debug: silent, info: silent, warn: silent, error: silent },
-    meter: { gauge: silent } as unknown as Meter,
-  });
+  const upstreams = new Upstreams({ gauge: silent } as unknown as Meter);
   const first = upstreams.forConfig(settings(1));
   const second = upstreams.forConfig(settings(2));
   await Promise.all([ask(first), ask(second)]);

@@ -25,7 +25,6 @@ function used(prefix: string): ReturnType<typeof createMeter> {
   meter.policyError('threw');
   meter.policyInstanceReplaced();
   meter.upstreamError('upstream.timeout');
-  meter.upstreamPoolReplaced();
   meter.connectionRefused('address');
   meter.reload('failure');
   meter.gauge('config_last_reload_successful', () => 0);
@@ -61,7 +60,6 @@ t.test('text() holds the names and values of everything that was counted', async
     'audit_batch_records_bucket{le="64"} 1',
     'policy_errors_total{kind="threw"} 1',
     'upstream_errors_total{code="upstream.timeout"} 1',
-    'upstream_pools_replaced_total 1',
     'connections_refused_total{reason="address"} 1',
     'config_reloads_total{result="failure"} 1',
     'config_last_reload_successful 0',

@@ -18,7 +18,7 @@ const deadlineMs = 5_000;
 /** Bytes that wait for more get this long; then the client leaves. */
 const idleMs = 100;
 
-/** Requests that undici itself would refuse, each of which once took a connection of the pool away for ever, and others that are odd. */
+/** Requests that HTTP clients refuse, each of which once took a connection of a pool away for ever, and others that are odd. */
 function seedsOf(key: string): readonly string[] {
   const lines = `Host: localhost\r\nAuthorization: Bearer ${key}\r\nX-Memory-Space: alpha\r\n`;
   const get = (more: string): string => `GET ${recallPath} HTTP/1.1\r\n${lines}${more}\r\n`;
@@ -80,8 +80,6 @@ t.test(`R11: after ${count} hostile requests the next good one is served`, async
   }
   const last = times.at(-1) ?? Infinity;
   t.ok(last <= goodMaxMs, `the last good one took ${last.toFixed(1)} ms`);
-  const replaced = (await metric(program.probes, 'upstream_pools_replaced_total')).get('{}') ?? NaN;
-  t.equal(replaced, 0, 'no pool had to be replaced');
   await after(200);
   t.equal((await metric(program.probes, 'requests_in_progress')).get('{}'), 0, 'nothing is left under way');
   t.equal(await program.stop(), 0);
@@ -104,7 +102,6 @@ t.test(`R11: after ${count} hostile requests the next good one is served`, async
       good_slowest_ms: tenths(Math.max(...times)),
       good_last_ms: tenths(last),
       longest_request_ms: tenths(oldest),
-      pools_replaced: replaced,
     },
     ok: t.passing(),
   });
