@@ -32,10 +32,11 @@ t.test('the launcher becomes node, with the settings of memory', async (t) => {
   symlinkSync(launcher, link);
   const { command, environment } = await started(link, bare);
   t.match(command[0], /(?:^|\/)node$/, 'signals reach the program itself');
-  t.strictSame(command.slice(1, 5), [
+  t.strictSame(command.slice(1, 6), [
     '--no-memory-reducer',
     '--no-flush-bytecode',
     '--no-allocation-site-pretenuring',
+    '--expose-gc',
     '--disable-proto=throw',
   ]);
   t.equal(environment.get('MALLOC_MMAP_THRESHOLD_'), '131072');
