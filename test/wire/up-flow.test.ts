@@ -126,7 +126,8 @@ await wireCase(t, program, { name: 'UP-13', allow: { untracked: true } }, async 
   one.t.equal(await program.metric('upstream_pending'), 0, 'and nothing waits');
 });
 
-const rest = mib;
+// Less than what is read away, and more than what the kernel holds for those who do not read.
+const rest = Math.floor(3.9 * mib);
 
 await wireCase(t, program, { name: 'UP-13 (sends all the same)', allow: { untracked: true } }, async (one) => {
   one.recorder.script({
@@ -140,7 +141,7 @@ await wireCase(t, program, { name: 'UP-13 (sends all the same)', allow: { untrac
   one.t.ok(await client.until(() => client.answers.length > 0), 'an answer before the body');
   client.write(Buffer.alloc(rest, 'x'));
   one.t.ok(await client.until(() => client.isClosed), 'the connection is closed');
-  one.t.notOk(client.exchange().wasReset, 'when the rest was read, so that the answer is not lost with it');
+  one.t.equal(client.socket.writableLength, 0, 'when the rest was read, so that the answer is not lost with it');
   one.t.equal(client.answers[0]?.status, 413);
   one.exchanges.push(client.exchange());
   one.recorder.script({});
