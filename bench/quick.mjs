@@ -23,7 +23,7 @@ const fixed = [
   '--seconds',
   '1',
   '--warm',
-  '2',
+  '8', // in its first seconds a process compiles, which is no cost of a request
   '--patience',
   '1',
 ];
