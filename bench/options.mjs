@@ -9,7 +9,7 @@ const flags = {
   'rounds-max': { type: 'string' },
   restart: { type: 'string', default: '3' },
   seconds: { type: 'string', default: '2' },
-  warm: { type: 'string', default: '3' },
+  warm: { type: 'string', default: '10' },
   pin: { type: 'string', default: '1' },
   quiet: { type: 'string', default: '0.25' },
   patience: { type: 'string', default: '3' },
