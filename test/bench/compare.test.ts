@@ -107,7 +107,7 @@ t.test('rounds go on while a pair is off, and not for ever', async (t) => {
 t.test('the quick benchmark fails on wrong answers and far above what was recorded', async (t) => {
   const rows = [...rowsOf('memgate', [300, 310, 290]), ...rowsOf('memgate-bare', [100, 100, 100])];
   t.match(verdict(rows, 2.5), { isFine: true }, 'above, but not far');
-  t.match(verdict(rows, 1.9), { isFine: false }, 'far above');
+  t.match(verdict(rows, 1.4), { isFine: false }, 'far above');
   t.match(verdict(rows), { isFine: true, text: /nothing recorded/ });
   t.match(verdict([...rows, ...rowsOf('memgate', [1], { errors: 1 })], 3), { isFine: false, text: /wrong/ });
   t.match(verdict(rowsOf('memgate', [300]), 3), { isFine: false }, 'nothing to compare with');
