@@ -15,7 +15,7 @@ export class Upstreams {
   #current: Upstream | null = null;
 
   /** @param times other ones than the usual */
-  constructor(meter: Meter, times?: Parameters<typeof createUpstream>[1]) {
+  constructor(meter: Pick<Meter, 'gauge'>, times?: Parameters<typeof createUpstream>[1]) {
     this.#times = times;
     meter.gauge('upstream_connections', () => this.#current?.stats().connected ?? 0);
     meter.gauge('upstream_pending', () => this.#current?.stats().pending ?? 0);

@@ -1,6 +1,7 @@
 import type { Fault } from '../model/codes.js';
 import type { Call } from './call.js';
 import { Connection, type ConnectionOwner } from './connection.js';
+import { originOf } from './origin.js';
 import type { Pieces } from './pieces.js';
 import type { UpstreamOptions } from './port.js';
 import type { Ticks } from './ticks.js';
@@ -21,8 +22,6 @@ export interface PoolStats {
   readonly running: number;
 }
 
-const defaultPort = 80;
-
 /** Connections to one upstream and the calls that wait until theirs is made or read to its end. The connection that rested last is used first. */
 export class Pool implements ConnectionOwner {
   readonly #options: PoolOptions;
@@ -38,10 +37,10 @@ export class Pool implements ConnectionOwner {
   #ripe = 0;
 
   constructor(options: PoolOptions, ports: PoolPorts) {
-    const { hostname, port } = new URL(options.origin);
+    const { host, port } = originOf(options.origin);
     this.#options = options;
     this.#ports = ports;
-    this.#address = { host: hostname.replace(/^\[(.*)\]$/, '$1'), port: port === '' ? defaultPort : Number(port) };
+    this.#address = { host, port };
   }
 
   /** As many calls as there may be connections, at most. */

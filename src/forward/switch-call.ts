@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { request as httpRequest, type ClientRequest, type IncomingMessage } from 'node:http';
 import { connect, type Socket } from 'node:net';
 import { Fault } from '../model/codes.js';
+import { originOf } from './origin.js';
 import { acceptOf } from './switch-head.js';
 import type { Peer, SwitchSink, UpstreamCall, UpstreamOptions, UpstreamRequest } from './port.js';
 
@@ -22,10 +23,10 @@ export class SwitchCall implements UpstreamCall {
   #isOver = false;
 
   constructor(options: Options, request: UpstreamRequest, sink: SwitchSink) {
-    const { hostname, port, host } = new URL(options.origin);
+    const { authority, host, port } = originOf(options.origin);
     this.#sink = sink;
     this.#timer = this.#limit(options.connectTimeoutMs, 'no connection in time');
-    this.#socket = connect({ host: hostname.replace(/^\[(.*)\]$/, '$1'), port: Number(port || 80), noDelay: true });
+    this.#socket = connect({ host, port, noDelay: true });
     this.#socket.on('error', (error) => {
       this.#fail(new Fault('upstream.unreachable', error.message, { cause: error }));
     });
@@ -37,7 +38,7 @@ export class SwitchCall implements UpstreamCall {
         return;
       }
       this.#timer = this.#limit(options.headersTimeoutMs, 'no answer in time');
-      this.#ask(request, host);
+      this.#ask(request, authority);
     });
   }
 
@@ -51,13 +52,13 @@ export class SwitchCall implements UpstreamCall {
     this.#socket.resume();
   }
 
-  #ask({ target, headers }: UpstreamRequest, host: string): void {
+  #ask({ target, headers }: UpstreamRequest, authority: string): void {
     const own = ['Connection', 'Upgrade', 'Upgrade', 'websocket', 'Sec-WebSocket-Version', '13'];
     const asked: ClientRequest = httpRequest({
       createConnection: () => this.#socket,
       method: 'GET',
       path: target,
-      headers: ['Host', host, ...headers, ...own, 'Sec-WebSocket-Key', this.#key],
+      headers: ['Host', authority, ...headers, ...own, 'Sec-WebSocket-Key', this.#key],
       maxHeaderSize: headBytesMax,
       insecureHTTPParser: false,
     });

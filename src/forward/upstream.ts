@@ -1,6 +1,7 @@
 import { Fault } from '../model/codes.js';
 import { Call, type CallOwner } from './call.js';
 import { Line } from './line.js';
+import { originOf } from './origin.js';
 import { Pool, type PoolOptions, type PoolPorts, type PoolStats } from './pool.js';
 import { nobody, Shares } from './shares.js';
 import type { UpstreamCall, UpstreamOptions, UpstreamRequest, UpstreamSink } from './port.js';
@@ -16,7 +17,7 @@ export class FairPool implements CallOwner {
   #isClosed = false;
 
   constructor(options: PoolOptions & Pick<UpstreamOptions, 'queue'>, ports: PoolPorts) {
-    this.#host = new URL(options.origin).host;
+    this.#host = originOf(options.origin).authority;
     this.#line = new Line(options.queue);
     this.#shares = new Shares(options.connections);
     this.#pool = new Pool(options, ports);

@@ -5,7 +5,7 @@ import t from 'tap';
 import { Upstreams } from '../../src/app/upstreams.js';
 import type { Config } from '../../src/config/config.js';
 import type { Upstream } from '../../src/forward/forward.js';
-import type { GaugeName, Meter } from '../../src/model/meter.js';
+import type { GaugeName } from '../../src/model/meter.js';
 
 const silent = (): void => undefined;
 const retiredMs = 100;
@@ -49,7 +49,7 @@ const ask = (upstream: Upstream): Promise<void> =>
 t.test('clients change when a generation is in force, not when it is built', async (t) => {
   const gauges = new Map<GaugeName, () => number>();
   const upstreams = new Upstreams(
-    { gauge: (name: GaugeName, read: () => number) => gauges.set(name, read) } as unknown as Meter,
+    { gauge: (name: GaugeName, read: () => number) => gauges.set(name, read) },
     { intervalMs: 10, retiredTicks: retiredMs / 10 },
   );
   t.teardown(() => upstreams.close());
@@ -75,7 +75,7 @@ t.test('clients change when a generation is in force, not when it is built', asy
 });
 
 t.test('the end closes all of them, retired ones too', async (t) => {
-  const upstreams = new Upstreams({ gauge: silent } as unknown as Meter);
+  const upstreams = new Upstreams({ gauge: silent });
   const first = upstreams.forConfig(settings(1));
   const second = upstreams.forConfig(settings(2));
   await Promise.all([ask(first), ask(second)]);

@@ -1,4 +1,4 @@
-import type { Dice } from '../../wire/support/mutations.js';
+import { atLine, cut, mutated, put, swapLines, type Dice, type Mutation } from '../../wire/support/mutations.js';
 
 /** Answers that servers give, and that both readers must take. */
 export const wellFormed: readonly string[] = [
@@ -158,8 +158,6 @@ const names = [
   'X(A)',
 ];
 
-type Mutation = (text: string, dice: Dice) => string;
-
 const mutations: readonly Mutation[] = [
   (text, dice) => cut(text, dice.roll(text.length), 1 + dice.roll(2)),
   (text, dice) => cut(text, dice.roll(text.length), 1 + dice.roll(12)),
@@ -185,30 +183,11 @@ const mutations: readonly Mutation[] = [
       dice,
       (line) => `${line}${dice.pick([' ', '\t', ',', ', 5', ';', '\r', '\x80', ', chunked', ', close'])}`,
     ),
-  (text, dice) => {
-    const lines = text.split('\r\n');
-    const [from, to] = [dice.roll(lines.length), dice.roll(lines.length)];
-    [lines[from], lines[to]] = [lines[to] ?? '', lines[from] ?? ''];
-    return lines.join('\r\n');
-  },
+  swapLines,
 ];
 
-const cut = (text: string, at: number, count: number): string => text.slice(0, at) + text.slice(at + count);
-const put = (text: string, at: number, piece: string): string => text.slice(0, at) + piece + text.slice(at);
-
-function atLine(text: string, dice: Dice, change: (line: string) => string): string {
-  const lines = text.split('\r\n');
-  const at = 1 + dice.roll(Math.max(1, lines.length - 2));
-  lines[at] = change(lines[at] ?? '');
-  return lines.join('\r\n');
-}
-
 /** One to three mutations of a well-formed answer. */
-export function mutantAnswer(dice: Dice): Buffer {
-  let text = dice.pick(wellFormed);
-  for (let left = 1 + dice.roll(3); left > 0; left -= 1) if (text.length > 0) text = dice.pick(mutations)(text, dice);
-  return Buffer.from(text, 'latin1');
-}
+export const mutantAnswer = (dice: Dice): Buffer => Buffer.from(mutated(wellFormed, mutations, dice), 'latin1');
 
 /** The same bytes in pieces: whole, one by one, or cut in some places. */
 export function slices(bytes: Buffer, dice: Dice): Buffer[] {

@@ -23,7 +23,7 @@ export class Dice {
   }
 }
 
-type Mutation = (text: string, dice: Dice) => string;
+export type Mutation = (text: string, dice: Dice) => string;
 
 /** Pieces that parsers have been led astray with. */
 const pieces = [
@@ -143,26 +143,33 @@ const mutations: readonly Mutation[] = [
       `\r\n${dice.pick(['0', '1', '4', '6', '10', '00f', 'F', '0xf', 'f ', 'f;x', 'f;x="\r\n"', '-f', 'ffffffffffffffff', ''])}\r\n`,
     ),
   (text, dice) => text.replaceAll('\r\n', (end, at: number) => (at % 7 === dice.roll(7) ? '\n' : end)),
-  (text, dice) => {
-    const lines = text.split('\r\n');
-    const [from, to] = [dice.roll(lines.length), dice.roll(lines.length)];
-    [lines[from], lines[to]] = [lines[to] ?? '', lines[from] ?? ''];
-    return lines.join('\r\n');
-  },
+  swapLines,
 ];
 
-const cut = (text: string, at: number, count: number): string => text.slice(0, at) + text.slice(at + count);
-const put = (text: string, at: number, piece: string): string => text.slice(0, at) + piece + text.slice(at);
+export const cut = (text: string, at: number, count: number): string => text.slice(0, at) + text.slice(at + count);
+export const put = (text: string, at: number, piece: string): string => text.slice(0, at) + piece + text.slice(at);
 
-function atLine(text: string, dice: Dice, change: (line: string) => string): string {
+/** Changes a header line by chance. */
+export function atLine(text: string, dice: Dice, change: (line: string) => string): string {
   const lines = text.split('\r\n');
   const at = 1 + dice.roll(Math.max(1, lines.length - 2));
   lines[at] = change(lines[at] ?? '');
   return lines.join('\r\n');
 }
 
+/** Lets two lines change places. */
+export function swapLines(text: string, dice: Dice): string {
+  const lines = text.split('\r\n');
+  const [from, to] = [dice.roll(lines.length), dice.roll(lines.length)];
+  [lines[from], lines[to]] = [lines[to] ?? '', lines[from] ?? ''];
+  return lines.join('\r\n');
+}
+
 /** One to three mutations of one of the seeds. */
-export function mutant(seeds: readonly string[], dice: Dice): string {
+export const mutant = (seeds: readonly string[], dice: Dice): string => mutated(seeds, mutations, dice);
+
+/** One to three of these mutations of one of the seeds. */
+export function mutated(seeds: readonly string[], mutations: readonly Mutation[], dice: Dice): string {
   let text = dice.pick(seeds);
   for (let left = 1 + dice.roll(3); left > 0; left -= 1) if (text.length > 0) text = dice.pick(mutations)(text, dice);
   return text;
